@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The arena: one region of shared memory, handed out from the bottom and freed whole.
+ *
+ * Shared, because a worker process fills it and its parent reads it, at the same
+ * addresses. Allocation failure is sticky: the functions below then return NULL or an
+ * empty string and arena_failed() stays true, so that callers check once, at the end.
+ */
+#pragma once
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+struct arena;
+
+/* NULL when no address space can be had. */
+struct arena *arena_new(void);
+void arena_free(struct arena *a);
+bool arena_failed(const struct arena *a);
+size_t arena_used(const struct arena *a); /* bytes */
+
+/* Zeroed and aligned for any type; NULL on failure. */
+void *arena_alloc(struct arena *a, size_t size);
+void *arena_dup(struct arena *a, const void *bytes, size_t len);
+
+/* Copies, NUL-terminated; NULL on failure or for NULL. */
+char *arena_str(struct arena *a, const char *s);
+char *arena_strn(struct arena *a, const char *s, size_t len);
+char *arena_printf(struct arena *a, const char *format, ...) __attribute__((format(printf, 2, 3)));
+char *arena_vprintf(struct arena *a, const char *format, va_list ap)
+        __attribute__((format(printf, 2, 0)));
+
+#define arena_new_array(a, type, n) ((type *)arena_alloc((a), sizeof(type) * (n)))
+#define arena_new_one(a, type) arena_new_array(a, type, 1)

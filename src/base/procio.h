@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Reading /proc, live or as a recorded tree (tests/record-proc), by the same calls.
+ *
+ * A recorded tree has the same layout. What a live kernel answers with an error or without
+ * a text is written beside: NAME.errno holds the error's name ("EACCES"), PID/mem/HEX the
+ * bytes at that address in hexadecimal, PID/fd/N.mode one word (fifo char dir block file
+ * socket), PID/fd/N.protocol the socket's protocol name.
+ *
+ * Functions return a length (>= 0) or a negative errno. Texts are NUL-terminated, belong to
+ * the procio, and last until its next read. -ETIMEDOUT: the file did not answer before and
+ * is not asked again (base/worker.h).
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct procio;
+struct watch;
+
+/* What a read may hang on. Of a process that hung, the same class is not asked again. */
+enum hang {
+        HANG_NONE = 0, /* cannot block on the target */
+        HANG_MM = 1,   /* needs the target's mmap lock: cmdline, environ, memory */
+        HANG_FILE = 2, /* touches the file system behind: stat of an fd */
+        HANG_EXEC = 4, /* needs cred_guard_mutex, held during execve: stack, syscall */
+        HANG_ALL = 7,
+};
+
+/* root NULL: the live /proc. watch may be NULL. -errno when root cannot be opened. */
+int procio_new(const char *root, struct watch *watch, struct procio **ret_io);
+void procio_free(struct procio *io);
+bool procio_live(const struct procio *io);
+int procio_root(const struct procio *io); /* directory fd of the root */
+
+/* Directory fd of /proc/PID, to hold on to a process. -errno: -ENOENT, -ESRCH when gone. */
+int procio_open_process(struct procio *io, pid_t pid);
+
+/*
+ * Text of a file below dir (a directory fd). pid is whom a hang is blamed on (0: nobody).
+ * Files longer than PROCIO_TEXT_MAX are cut there.
+ */
+#define PROCIO_TEXT_MAX (1U << 20)
+ssize_t procio_read(struct procio *io, int dir, const char *path, pid_t pid, enum hang hang,
+        const char **ret_text);
+
+/* As above, from an fd that is kept open, from its beginning: the second reading is cheap. */
+int procio_open(struct procio *io, int dir, const char *path);
+ssize_t procio_reread(struct procio *io, int fd, const char **ret_text);
+
+/* Target of a link. */
+ssize_t procio_link(struct procio *io, int dir, const char *path, const char **ret_text);
+
+/* File type bits (S_IFMT) of what an fd refers to; -errno. */
+int procio_fd_mode(struct procio *io, int process_dir, pid_t pid, int fd);
+
+/* xattr system.sockprotoname of a socket. */
+ssize_t procio_fd_protocol(struct procio *io, int process_dir, pid_t pid, int fd,
+        const char **ret_text);
+
+/* Bytes of the target's memory: up to len, fewer at the end of a mapping. */
+ssize_t procio_memory(struct procio *io, int process_dir, pid_t pid, uint64_t address,
+        void *buffer, size_t len);

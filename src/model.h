@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The model: plain data, and the only place where the stages meet.
+ *
+ * Capture makes processes and threads, symbol the stacks, resolve the calls and
+ * objects, explain the waits, graph the owners and groups; render reads. All of it
+ * lives in the snapshot's arena, which is shared memory: a worker process fills it
+ * and the caller reads it (base/worker.h), so nothing here points outside the arena
+ * except to constant data of the program itself.
+ *
+ * Strings that came from a target are kept as they are, NUL-terminated; whoever
+ * prints them escapes them (base/escape.h). A string that could not be had is NULL.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct arena;
+struct rule;
+struct syscall_desc;
+
+/* Something that could not be had, and why. The same gap is noted once and counted. */
+struct gap {
+        const char *what;   /* "kernel stacks" */
+        const char *why;    /* "the kernel shows them to CAP_SYS_ADMIN only" */
+        const char *remedy; /* "run pwhy with sudo"; NULL where nothing helps */
+        unsigned count;     /* how many times */
+        bool hides;         /* hides what was asked for: exit status 3 */
+        struct gap *next;
+};
+
+/* One frame of a kernel stack, as the kernel printed it. */
+struct frame {
+        const char *symbol; /* without module; NULL: only an address is known */
+        const char *module; /* NULL: the kernel itself */
+        uint64_t address;   /* 0: the kernel did not tell */
+        uint32_t offset;
+        uint32_t size;
+        bool has_offset;
+        bool unreliable; /* "? f": a leftover on the stack, perhaps not a caller */
+};
+
+/* A kernel stack, shared between all threads that have the same text. */
+struct stack {
+        const char *text; /* exactly what the kernel printed */
+        size_t text_len;
+        struct frame *frames; /* innermost first */
+        size_t n_frames;
+        bool truncated; /* the kernel cut it at its limit of 64 entries */
+        unsigned id;    /* number of this stack within the snapshot */
+};
+
+struct object;
+
+struct member { /* of a poll set */
+        struct object *object;
+        uint32_t events; /* POLLIN and friends */
+};
+
+/* What a thread waits on, or what an fd is. Kind: json-contract, "wait.object.kind". */
+struct object {
+        const char *kind; /* NULL: not known */
+        int fd;           /* -1: none */
+        const char *path;
+        uint64_t inode; /* 0: not known */
+        uint64_t address;
+        bool has_address;
+        const char *local;  /* of a socket: "0.0.0.0:1337", "[::]:80", "/run/x", "@abstract" */
+        const char *remote; /* NULL: none or not known */
+        const char *state;  /* of a connection: "LISTEN", "ESTABLISHED" */
+        const char *protocol; /* of a socket, for people: "TCP", "UDP", "unix" */
+        const char *type;   /* "stream", "dgram", "seqpacket" */
+        bool has_queues;
+        uint32_t receive_queue, send_queue; /* bytes; of a listener: length, limit */
+        bool has_retransmits;
+        uint32_t retransmits;
+        uint64_t peer_inode; /* of a unix socket; 0: not known */
+        struct member *members;
+        size_t n_members;
+        size_t n_members_hidden; /* beyond the bound */
+        bool has_deadline;
+        int64_t deadline_ns; /* time left; negative: it has passed */
+        bool has_word;
+        uint32_t word; /* value of a futex */
+        bool has_counter;
+        uint64_t counter; /* of an eventfd */
+        pid_t pid;        /* of a process */
+        const char *comm;
+        const char *link; /* what the fd's link says */
+        unsigned flags;   /* open flags of the fd (fdinfo "flags:"), if has_flags */
+        bool has_flags;
+};
+
+#define MEMBERS_MAX 64 /* of a poll set; more are counted */
+
+enum role { ROLE_HOLDER, ROLE_PEER, ROLE_CHILD, ROLE_THREAD, ROLE_TRACER, ROLE_SERVER, ROLE_PARENT };
+
+struct owner { /* who can end a wait */
+        pid_t pid;
+        pid_t tid; /* 0: only the process is known */
+        const char *comm;
+        enum role role;
+};
+
+enum reason {
+        REASON_UNKNOWN,
+        REASON_RUNNING,
+        REASON_RUNNABLE,
+        REASON_THROTTLED,
+        REASON_STOPPED,
+        REASON_TRACED,
+        REASON_FROZEN,
+        REASON_ZOMBIE,
+        REASON_SLEEP,
+        REASON_SIGNAL,
+        REASON_ACCEPT,
+        REASON_CONNECT,
+        REASON_RECEIVE,
+        REASON_SEND,
+        REASON_OPEN,
+        REASON_READ,
+        REASON_WRITE,
+        REASON_POLL,
+        REASON_DISK,
+        REASON_REMOTE_FS,
+        REASON_LOCK,
+        REASON_CONDITION,
+        REASON_SEMAPHORE,
+        REASON_BARRIER,
+        REASON_JOIN,
+        REASON_FUTEX,
+        REASON_CHILD,
+        REASON_REPLY,
+        REASON_MEMORY,
+        REASON_KERNEL,
+        REASON_IDLE,
+        REASON_MAX,
+};
+
+enum confidence { CONFIDENCE_GUESS, CONFIDENCE_LIKELY, CONFIDENCE_CERTAIN };
+
+#define EVIDENCE_MAX 8
+
+struct wait { /* the verdict */
+        enum reason reason;
+        enum confidence confidence;
+        const char *rule; /* its name in the table; NULL: no rule matched */
+        struct object *object;
+        const char *text; /* one sentence, without a full stop */
+        const char *evidence[EVIDENCE_MAX];
+        size_t n_evidence;
+        struct owner *on;
+        size_t n_on;
+};
+
+/* Calling convention by which a thread entered the kernel. */
+enum abi { ABI_UNKNOWN, ABI_X86_64, ABI_I386, ABI_ARM64 };
+
+enum call_state {
+        CALL_UNKNOWN, /* could not be had */
+        CALL_RUNNING, /* the kernel said "running" */
+        CALL_OUTSIDE, /* blocked outside a system call: a fault, or a kernel thread */
+        CALL_INSIDE,
+};
+
+struct call_memory { /* what an argument points to */
+        const void *bytes; /* NULL: not read */
+        size_t len;
+};
+
+/* The system call that a thread is in. */
+struct call {
+        enum call_state state;
+        enum abi abi;
+        long nr;
+        uint64_t args[6];
+        uint64_t sp, pc;                 /* of user space */
+        const struct syscall_desc *desc; /* NULL: no name known */
+        struct call_memory memory[6];
+        bool memory_refused; /* some of it was needed and could not be read */
+        /* From the arguments, by resolve: */
+        struct object *object; /* the fd the call works on, or the poll set, the futex … */
+        struct object *object2; /* the other fd of splice, sendfile … */
+        bool has_timeout;      /* the call's timeout is known, perhaps as "none" */
+        bool timeout_set;      /* there is one */
+        int64_t timeout_ns;    /* as passed: relative, or absolute */
+        bool timeout_absolute;
+        int timeout_clock;  /* CLOCK_…, of an absolute one */
+        bool has_deadline;  /* time left could be worked out */
+        int64_t deadline_ns; /* time left */
+};
+
+struct process;
+
+struct thread {
+        struct process *process;
+        pid_t tid;
+        const char *comm;
+        char state; /* R S D T t Z X I P, as in stat(5); 0: not known */
+        int cpu;    /* last CPU; -1: not known */
+        bool moved; /* ran while it was read, every time: facts may not fit together */
+        bool gone;  /* ended while it was read */
+        bool on_cpu;     /* state R: it was seen to run (its CPU time grew) */
+        bool has_on_cpu; /* …and this is known */
+        uint64_t switches; /* voluntary + involuntary context switches */
+        bool has_switches;
+        uint64_t sleep_start_ns; /* scheduler clock when it last ran; 0: not known */
+        bool has_for;
+        int64_t for_ns;       /* off the CPU for so long */
+        int64_t for_error_ns; /* may be wrong by so much */
+        const struct stack *kernel_stack; /* NULL: see the gap */
+        int kernel_stack_error; /* errno of the refusal; 0: none */
+        const char *wchan;      /* NULL: not read or not told */
+        const struct stack *user_stack;
+        pid_t tracer; /* 0: none or not asked */
+        const char *tracer_comm;
+        struct call call;
+        struct wait wait;
+        struct thread *root; /* end of its wait chain; NULL: not known */
+        bool deadlocked;
+        bool matched; /* passes the query's filters: to be shown */
+        struct thread *next;
+};
+
+#define CMDLINE_MAX 64  /* arguments kept */
+#define CHILDREN_MAX 16 /* of a process that waits; more are counted */
+
+struct process {
+        pid_t pid;
+        pid_t ppid;       /* 0: none */
+        pid_t inner_pid;  /* in its own PID namespace; 0: the same or not known */
+        const char *comm; /* of the main thread */
+        const char **cmdline;
+        size_t n_cmdline;
+        bool cmdline_truncated;
+        const char *exe;
+        const char *cgroup;
+        uid_t uid;
+        bool has_uid;
+        uint64_t start_time; /* ticks since boot, stat(5) field 22 */
+        bool kernel;         /* a kernel thread */
+        uint64_t net_ns;     /* inode of its network namespace; 0: not known */
+        const char *parent_comm;
+        struct owner *children; /* only of a process that waits for them */
+        size_t n_children;
+        size_t n_children_hidden;
+        bool has_children; /* they were asked for and could be had */
+        struct thread *threads, **threads_tail;
+        size_t n_threads;
+        struct process *next;
+};
+
+struct host {
+        const char *name, *kernel, *arch, *boot_id;
+};
+
+struct snapshot {
+        struct arena *arena;
+        struct host host;
+        const char *source;   /* "proc" */
+        int64_t captured_at;  /* CLOCK_REALTIME, ns */
+        int64_t monotonic_ns; /* the other clocks at that moment */
+        int64_t boottime_ns;
+        bool has_clocks;
+        int64_t duration_ns;
+        struct process *processes, **processes_tail;
+        struct gap *gaps, **gaps_tail;
+        size_t n_processes, n_threads;
+        size_t n_lost;    /* threads that were there and could not be read */
+        size_t n_idle;    /* idle kernel threads left out */
+        size_t n_matched; /* threads to be shown */
+};
+
+#define for_each_process(p, s) for (struct process *p = (s)->processes; p; p = p->next)
+#define for_each_thread(t, p) for (struct thread *t = (p)->threads; t; t = t->next)
+
+void snapshot_init(struct snapshot *s, struct arena *arena);
+
+/* Link into the snapshot, as the last step: what is linked is whole. */
+void snapshot_add_process(struct snapshot *s, struct process *p);
+void process_add_thread(struct snapshot *s, struct process *p, struct thread *t);
+
+/* Note a gap; an equal one (what, why) is counted. Strings are copied where not yet known. */
+void snapshot_gap(struct snapshot *s, const char *what, const char *why, const char *remedy,
+        bool hides);
+
+/* The contract's names. */
+const char *reason_name(enum reason reason);
+bool reason_from_name(const char *name, enum reason *ret_reason);
+const char *confidence_name(enum confidence confidence);
+const char *role_name(enum role role);

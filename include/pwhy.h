@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * libpwhy: why is a process not moving, and who can make it move again?
+ *
+ *      struct pwhy_query *query;
+ *      struct pwhy_snapshot *snapshot;
+ *
+ *      pwhy_query_new(&query);
+ *      pwhy_query_add_target(query, "nginx");
+ *      if (pwhy_snapshot_take(query, &snapshot) == 0)
+ *              pwhy_snapshot_render(snapshot, stdout, &(struct pwhy_render){ 0 });
+ *
+ * Functions that return int return 0, or a negative errno on a stop: no memory (-ENOMEM),
+ * bad arguments (-EINVAL), nothing to read from (-ENOENT …). What a snapshot lacks is not an
+ * error: it is part of the snapshot, and rendered with its remedy. The library never prints
+ * to the standard streams, never exits, never changes signal handlers, and never stops,
+ * signals or writes to the processes it looks at. A query or snapshot is used by one thread
+ * at a time. Taking a snapshot forks a worker process, which is reaped before it returns.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#ifndef PWHY_EXPORT
+#define PWHY_EXPORT
+#endif
+
+/* "0.1.0"; constant. */
+PWHY_EXPORT const char *pwhy_version(void);
+
+/* What to look at. Free with pwhy_query_free(), which accepts NULL. */
+struct pwhy_query;
+PWHY_EXPORT int pwhy_query_new(struct pwhy_query **ret_query);
+PWHY_EXPORT void pwhy_query_free(struct pwhy_query *query);
+
+/* A recorded tree instead of the live /proc. Copied. */
+PWHY_EXPORT int pwhy_query_set_proc(struct pwhy_query *query, const char *directory);
+
+/* A PID, a TID, or a process name as pidof(1) finds it. Copied; may be called many times. */
+PWHY_EXPORT int pwhy_query_add_target(struct pwhy_query *query, const char *target);
+
+/* Every process; idle kernel threads only when idle is set. */
+PWHY_EXPORT void pwhy_query_set_all(struct pwhy_query *query, bool all);
+PWHY_EXPORT void pwhy_query_set_idle(struct pwhy_query *query, bool idle);
+
+/* Filters; a thread is shown when it passes all that are set. */
+/* Letters of stat(5)'s state field: "D", "SD". -EINVAL for others. */
+PWHY_EXPORT int pwhy_query_set_states(struct pwhy_query *query, const char *states);
+/* Effective user of the process: a name or a number. -ENOENT for an unknown name. */
+PWHY_EXPORT int pwhy_query_set_user(struct pwhy_query *query, const char *user);
+/* A cgroup's path as /proc/PID/cgroup shows it; what is below it matches too. */
+PWHY_EXPORT int pwhy_query_set_cgroup(struct pwhy_query *query, const char *cgroup);
+/* A reason of the JSON contract; several are alternatives. -EINVAL for an unknown one. */
+PWHY_EXPORT int pwhy_query_add_reason(struct pwhy_query *query, const char *reason);
+/* Off the CPU for at least so long, in nanoseconds. Threads that do not tell do not match. */
+PWHY_EXPORT void pwhy_query_set_blocked_for(struct pwhy_query *query, int64_t ns);
+
+/* How long to wait altogether for files that do not answer, in nanoseconds; 2 s at first. */
+PWHY_EXPORT void pwhy_query_set_timeout(struct pwhy_query *query, int64_t ns);
+
+/* Capture kernel stacks only, for PWHY_RAW; of processes only the main thread, if so. */
+PWHY_EXPORT void pwhy_query_set_raw(struct pwhy_query *query, bool raw, bool main_thread);
+
+/* Threads and what they wait for, at one moment. Free with pwhy_snapshot_free(). */
+struct pwhy_snapshot;
+PWHY_EXPORT int pwhy_snapshot_take(
+        const struct pwhy_query *query, struct pwhy_snapshot **ret_snapshot);
+PWHY_EXPORT void pwhy_snapshot_free(struct pwhy_snapshot *snapshot);
+
+/* Threads that match. */
+PWHY_EXPORT size_t pwhy_snapshot_count(const struct pwhy_snapshot *snapshot);
+/* Does a gap hide something that was asked for? */
+PWHY_EXPORT bool pwhy_snapshot_incomplete(const struct pwhy_snapshot *snapshot);
+/* Targets that matched nothing, each with a sentence (what was looked for, near misses). The
+ * text is borrowed from the snapshot, and escaped for a terminal. NULL beyond the count. */
+PWHY_EXPORT size_t pwhy_snapshot_unmatched(const struct pwhy_snapshot *snapshot);
+PWHY_EXPORT const char *pwhy_snapshot_unmatched_text(
+        const struct pwhy_snapshot *snapshot, size_t index);
+
+enum pwhy_format { PWHY_TEXT, PWHY_JSON, PWHY_RAW };
+
+struct pwhy_render {
+        enum pwhy_format format;
+        bool colour;                          /* text: with terminal colours */
+        unsigned columns;                     /* text: width to wrap at, 0: none */
+        const struct pwhy_snapshot *previous; /* text: mark what changed since; or NULL */
+};
+
+/* Write a snapshot. Returns the stream's error as a negative errno. */
+PWHY_EXPORT int pwhy_snapshot_render(
+        const struct pwhy_snapshot *snapshot, FILE *out, const struct pwhy_render *how);
+
+/* "90", "1.5s", "300ms", "5min", "1h30m" to nanoseconds. -EINVAL, -ERANGE. */
+PWHY_EXPORT int pwhy_duration(const char *text, int64_t *ret_ns);
+
+#ifdef __cplusplus
+}
+#endif

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The arena is one anonymous shared mapping, made before the worker process is forked.
+ *
+ * Its header lies at the region's start, inside the shared memory: parent and child see the
+ * same fill mark, and what a child allocated before it had to be abandoned stays valid. Much
+ * address space is reserved and little is touched: fresh pages are zero already, so nothing
+ * is cleared and nothing is ever given back before the whole region goes.
+ *
+ * Only one process allocates at a time; the fill mark needs no lock.
+ */
+#include "base/arena.h"
+
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#define ARENA_ALIGN ((size_t)16)
+#if SIZE_MAX > UINT32_MAX
+#define ARENA_MAX ((size_t)4 << 30)
+#else
+#define ARENA_MAX ((size_t)512 << 20)
+#endif
+#define ARENA_MIN ((size_t)16 << 20)
+
+struct arena {
+        size_t size; /* of the region, this header included */
+        size_t used; /* the fill mark, from the region's start */
+        bool failed;
+};
+
+static size_t align_up(size_t n)
+{
+        return (n + ARENA_ALIGN - 1) & ~(ARENA_ALIGN - 1);
+}
+
+struct arena *arena_new(void)
+{
+        /* RLIMIT_AS or a small machine may refuse the big reservation: ask for less. */
+        for (size_t size = ARENA_MAX; size >= ARENA_MIN; size /= 2) {
+                void *region = mmap(NULL, size, PROT_READ | PROT_WRITE,
+                        MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+                if (region == MAP_FAILED)
+                        continue;
+
+                struct arena *a = region;
+                a->size = size;
+                a->used = align_up(sizeof(*a));
+                return a;
+        }
+        return NULL;
+}
+
+void arena_free(struct arena *a)
+{
+        if (a)
+                munmap(a, a->size);
+}
+
+bool arena_failed(const struct arena *a)
+{
+        return a->failed;
+}
+
+size_t arena_used(const struct arena *a)
+{
+        return a->used;
+}
+
+void *arena_alloc(struct arena *a, size_t size)
+{
+        size_t left = a->size - a->used;
+
+        /* An empty allocation gets an address of its own, so that NULL means failure only. */
+        if (size == 0)
+                size = 1;
+        /* left is a multiple of the alignment, so that rounding up cannot pass it. */
+        if (a->failed || size > left) {
+                a->failed = true;
+                return NULL;
+        }
+
+        void *p = (char *)a + a->used;
+        a->used += align_up(size);
+        return p;
+}
+
+void *arena_dup(struct arena *a, const void *bytes, size_t len)
+{
+        void *p = arena_alloc(a, len);
+        if (p && len > 0)
+                memcpy(p, bytes, len);
+        return p;
+}
+
+char *arena_str(struct arena *a, const char *s)
+{
+        return s ? arena_strn(a, s, strlen(s)) : NULL;
+}
+
+char *arena_strn(struct arena *a, const char *s, size_t len)
+{
+        if (!s)
+                return NULL;
+        if (len == SIZE_MAX) {
+                a->failed = true;
+                return NULL;
+        }
+
+        char *p = arena_alloc(a, len + 1);
+        if (p && len > 0)
+                memcpy(p, s, len);
+        return p;
+}
+
+char *arena_printf(struct arena *a, const char *format, ...)
+{
+        va_list ap;
+
+        va_start(ap, format);
+        char *p = arena_vprintf(a, format, ap);
+        va_end(ap);
+        return p;
+}
+
+char *arena_vprintf(struct arena *a, const char *format, va_list ap)
+{
+        va_list again;
+
+        va_copy(again, ap);
+        int len = vsnprintf(NULL, 0, format, ap);
+        char *p = NULL;
+        if (len < 0)
+                a->failed = true;
+        else
+                p = arena_alloc(a, (size_t)len + 1);
+        if (p)
+                vsnprintf(p, (size_t)len + 1, format, again);
+        va_end(again);
+        return p;
+}

@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Reads of a live or recorded /proc. Every read is announced to the watch first, so that one
+ * that never returns is known by name.
+ */
+#include "base/procio.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/stat.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <sys/xattr.h>
+
+#include "base/cleanup.h"
+#include "base/worker.h"
+
+#define TEXT_FIRST 65536 /* holds all but hostile files */
+
+struct procio {
+        int root;
+        bool live;
+        struct watch *watch;
+        size_t size; /* of text, without the NUL */
+        char *text;
+};
+
+int procio_new(const char *root, struct watch *watch, struct procio **ret_io)
+{
+        struct procio *io = calloc(1, sizeof(*io));
+
+        if (!io)
+                return -ENOMEM;
+        io->live = !root;
+        io->watch = watch;
+        io->size = TEXT_FIRST;
+        io->text = malloc(io->size + 1);
+        io->root = open(root ? root : "/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (!io->text || io->root < 0) {
+                int r = io->text ? -errno : -ENOMEM;
+
+                procio_free(io);
+                return r;
+        }
+        *ret_io = io;
+        return 0;
+}
+
+void procio_free(struct procio *io)
+{
+        if (!io)
+                return;
+        if (io->root >= 0)
+                close(io->root);
+        free(io->text);
+        free(io);
+}
+
+bool procio_live(const struct procio *io)
+{
+        return io->live;
+}
+
+int procio_root(const struct procio *io)
+{
+        return io->root;
+}
+
+/* The names that tests/record-proc writes into NAME.errno. */
+static int errno_from_name(const char *name)
+{
+        static const struct {
+                const char *name;
+                int error;
+        } errors[] = {
+                { "EPERM", EPERM }, { "EACCES", EACCES }, { "ENOENT", ENOENT },
+                { "ESRCH", ESRCH }, { "EIO", EIO }, { "EINVAL", EINVAL }, { "ENOSYS", ENOSYS },
+                { "ETIMEDOUT", ETIMEDOUT }, { "EFAULT", EFAULT }, { "ENOTSUP", ENOTSUP },
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(errors); i++)
+                if (strcmp(errors[i].name, name) == 0)
+                        return errors[i].error;
+        return EIO;
+}
+
+/* What a missing file of a recorded tree stands for. */
+static int recorded_error(int dir, const char *path)
+{
+        _cleanup_close_ int fd = -1;
+        char name[PATH_MAX];
+        ssize_t n;
+
+        if (snprintf(name, sizeof(name), "%s.errno", path) >= (int)sizeof(name))
+                return -ENAMETOOLONG;
+        fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
+        if (fd < 0)
+                return -ENOENT;
+        n = read(fd, name, 32);
+        if (n < 0)
+                return -errno;
+        name[n] = 0;
+        name[strcspn(name, "\n")] = 0;
+        return -errno_from_name(name);
+}
+
+int procio_open(struct procio *io, int dir, const char *path)
+{
+        int fd = openat(dir, path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+
+        if (fd >= 0)
+                return fd;
+        if (errno == ENOENT && !io->live)
+                return recorded_error(dir, path);
+        return -errno;
+}
+
+int procio_open_process(struct procio *io, pid_t pid)
+{
+        char name[16];
+        int fd;
+
+        snprintf(name, sizeof(name), "%d", (int)pid);
+        fd = openat(io->root, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        return fd >= 0 ? fd : -errno;
+}
+
+static ssize_t text_read(struct procio *io, int fd)
+{
+        size_t used = 0;
+
+        for (;;) {
+                ssize_t n = pread(fd, io->text + used, io->size - used, (off_t)used);
+
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n < 0)
+                        return -errno;
+                used += (size_t)n;
+                if (n == 0 || io->size == PROCIO_TEXT_MAX)
+                        break;
+                /* Files made by seq_file may come in pieces; only an empty one is the end. */
+                if (used == io->size) {
+                        size_t size = io->size * 2 > PROCIO_TEXT_MAX ? PROCIO_TEXT_MAX
+                                                                     : io->size * 2;
+                        char *text = realloc(io->text, size + 1);
+
+                        if (!text)
+                                return -ENOMEM;
+                        io->text = text;
+                        io->size = size;
+                }
+        }
+        io->text[used] = 0;
+        return (ssize_t)used;
+}
+
+ssize_t procio_reread(struct procio *io, int fd, const char **ret_text)
+{
+        ssize_t n;
+
+        watch_enter(io->watch, 0, HANG_NONE);
+        n = text_read(io, fd);
+        if (n >= 0)
+                *ret_text = io->text;
+        return n;
+}
+
+ssize_t procio_read(struct procio *io, int dir, const char *path, pid_t pid, enum hang hang,
+        const char **ret_text)
+{
+        _cleanup_close_ int fd = -1;
+        ssize_t n;
+
+        if (!watch_enter(io->watch, pid, hang))
+                return -ETIMEDOUT;
+        fd = procio_open(io, dir, path);
+        n = fd < 0 ? fd : text_read(io, fd);
+        watch_leave(io->watch);
+        if (n >= 0)
+                *ret_text = io->text;
+        return n;
+}
+
+ssize_t procio_link(struct procio *io, int dir, const char *path, const char **ret_text)
+{
+        ssize_t n;
+
+        watch_enter(io->watch, 0, HANG_NONE);
+        n = readlinkat(dir, path, io->text, PATH_MAX);
+        if (n < 0)
+                return errno == ENOENT && !io->live ? recorded_error(dir, path) : -errno;
+        io->text[n] = 0;
+        *ret_text = io->text;
+        return n;
+}
+
+static int recorded_fd_mode(int process_dir, int fd)
+{
+        static const struct {
+                const char *word;
+                int mode;
+        } modes[] = {
+                { "fifo", S_IFIFO }, { "char", S_IFCHR }, { "dir", S_IFDIR }, { "block", S_IFBLK },
+                { "file", S_IFREG }, { "socket", S_IFSOCK },
+        };
+        _cleanup_close_ int file = -1;
+        char path[32], word[16];
+        ssize_t n;
+
+        snprintf(path, sizeof(path), "fd/%d.mode", fd);
+        file = openat(process_dir, path, O_RDONLY | O_CLOEXEC);
+        n = file < 0 ? -1 : read(file, word, sizeof(word) - 1);
+        if (n < 0)
+                return -errno;
+        word[n] = 0;
+        word[strcspn(word, "\n")] = 0;
+        for (size_t i = 0; i < ARRAY_SIZE(modes); i++)
+                if (strcmp(word, modes[i].word) == 0)
+                        return modes[i].mode;
+        return -EINVAL;
+}
+
+int procio_fd_mode(struct procio *io, int process_dir, pid_t pid, int fd)
+{
+        struct statx st;
+        char path[32];
+        int r;
+
+        if (!io->live)
+                return recorded_fd_mode(process_dir, fd);
+        if (!watch_enter(io->watch, pid, HANG_FILE))
+                return -ETIMEDOUT;
+        snprintf(path, sizeof(path), "fd/%d", fd);
+        /* From the inode in memory: a file system that does not answer is not asked. */
+        r = statx(process_dir, path, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, STATX_TYPE, &st);
+        if (r < 0)
+                r = -errno;
+        watch_leave(io->watch);
+        return r < 0 ? r : (st.stx_mode & S_IFMT);
+}
+
+ssize_t procio_fd_protocol(struct procio *io, int process_dir, pid_t pid, int fd,
+        const char **ret_text)
+{
+        char path[64];
+        ssize_t n;
+
+        if (!io->live) {
+                snprintf(path, sizeof(path), "fd/%d.protocol", fd);
+                n = procio_read(io, process_dir, path, pid, HANG_NONE, ret_text);
+                if (n > 0 && io->text[n - 1] == '\n')
+                        io->text[--n] = 0;
+                return n;
+        }
+        /* There is no getxattrat() before Linux 6.13; /proc/self/fd/DIR/ is the same path. */
+        snprintf(path, sizeof(path), "/proc/self/fd/%d/fd/%d", process_dir, fd);
+        if (!watch_enter(io->watch, pid, HANG_FILE))
+                return -ETIMEDOUT;
+        n = getxattr(path, "system.sockprotoname", io->text, 64);
+        if (n < 0)
+                n = -errno;
+        watch_leave(io->watch);
+        if (n < 0)
+                return n;
+        io->text[n] = 0;
+        *ret_text = io->text;
+        return (ssize_t)strlen(io->text);
+}
+
+static int hex_digit(char c)
+{
+        if (c >= '0' && c <= '9')
+                return c - '0';
+        if (c >= 'a' && c <= 'f')
+                return c - 'a' + 10;
+        return -1;
+}
+
+/* "00 01 ff\n", any white space between bytes */
+static ssize_t recorded_memory(struct procio *io, int process_dir, uint64_t address,
+        unsigned char *buffer, size_t len)
+{
+        const char *text;
+        char path[40];
+        size_t n = 0;
+        ssize_t r;
+
+        snprintf(path, sizeof(path), "mem/%llx", (unsigned long long)address);
+        r = procio_read(io, process_dir, path, 0, HANG_NONE, &text);
+        if (r < 0)
+                return r == -ENOENT ? -EFAULT : r;
+        while (*text && n < len) {
+                int high = hex_digit(*text), low = high < 0 ? -1 : hex_digit(text[1]);
+
+                if (low < 0) {
+                        text++;
+                        continue;
+                }
+                buffer[n++] = (unsigned char)(high << 4 | low);
+                text += 2;
+        }
+        return (ssize_t)n;
+}
+
+ssize_t procio_memory(struct procio *io, int process_dir, pid_t pid, uint64_t address,
+        void *buffer, size_t len)
+{
+        struct iovec local = { buffer, len }, remote;
+        ssize_t n;
+
+        if (!address)
+                return -EFAULT;
+        if (!io->live)
+                return recorded_memory(io, process_dir, address, buffer, len);
+        if (!watch_enter(io->watch, pid, HANG_MM))
+                return -ETIMEDOUT;
+        remote = (struct iovec){ (void *)(uintptr_t)address, len };
+        n = process_vm_readv(pid, &local, 1, &remote, 1, 0);
+        if (n < 0)
+                n = -errno;
+        watch_leave(io->watch);
+        return n;
+}

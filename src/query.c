@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Building a query: every setter checks what it is given, so that taking a snapshot need not. */
+#include "query.h"
+
+#include <errno.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "pwhy.h"
+
+#define TIMEOUT_DEFAULT_NS (2 * NS_PER_S)
+
+int pwhy_query_new(struct pwhy_query **ret_query)
+{
+        struct pwhy_query *q = calloc(1, sizeof(*q));
+
+        if (!q)
+                return -ENOMEM;
+        q->timeout_ns = TIMEOUT_DEFAULT_NS;
+        *ret_query = q;
+        return 0;
+}
+
+void pwhy_query_free(struct pwhy_query *query)
+{
+        if (!query)
+                return;
+        for (size_t i = 0; i < query->n_targets; i++)
+                free(query->targets[i]);
+        free(query->targets);
+        free(query->filter.cgroup);
+        free(query->proc);
+        free(query);
+}
+
+static int replace(char **s, const char *value)
+{
+        char *copy = strdup(value);
+
+        if (!copy)
+                return -ENOMEM;
+        free(*s);
+        *s = copy;
+        return 0;
+}
+
+int pwhy_query_set_proc(struct pwhy_query *query, const char *directory)
+{
+        return replace(&query->proc, directory);
+}
+
+int pwhy_query_add_target(struct pwhy_query *query, const char *target)
+{
+        char **targets, *copy;
+
+        if (!*target)
+                return -EINVAL;
+        targets = reallocarray(query->targets, query->n_targets + 1, sizeof(*targets));
+        if (!targets)
+                return -ENOMEM;
+        query->targets = targets;
+        copy = strdup(target);
+        if (!copy)
+                return -ENOMEM;
+        targets[query->n_targets++] = copy;
+        return 0;
+}
+
+void pwhy_query_set_all(struct pwhy_query *query, bool all)
+{
+        query->all = all;
+}
+
+void pwhy_query_set_idle(struct pwhy_query *query, bool idle)
+{
+        query->idle = idle;
+}
+
+int pwhy_query_set_states(struct pwhy_query *query, const char *states)
+{
+        if (!*states || strlen(states) >= sizeof(query->filter.states) ||
+                strspn(states, "RSDTtZXIP") != strlen(states))
+                return -EINVAL;
+        strcpy(query->filter.states, states);
+        return 0;
+}
+
+int pwhy_query_set_user(struct pwhy_query *query, const char *user)
+{
+        struct passwd *pw;
+        char *end;
+        unsigned long uid;
+
+        errno = 0;
+        uid = strtoul(user, &end, 10);
+        if (*user >= '0' && *user <= '9' && !*end && !errno && uid < UINT32_MAX) {
+                query->filter.uid = (uid_t)uid;
+        } else {
+                pw = getpwnam(user); /* NOLINT(concurrency-mt-unsafe): one thread per query */
+                if (!pw)
+                        return -ENOENT;
+                query->filter.uid = pw->pw_uid;
+        }
+        query->filter.has_uid = true;
+        return 0;
+}
+
+int pwhy_query_set_cgroup(struct pwhy_query *query, const char *cgroup)
+{
+        size_t len = strlen(cgroup);
+        int r;
+
+        if (*cgroup != '/')
+                return -EINVAL;
+        r = replace(&query->filter.cgroup, cgroup);
+        if (r == 0 && len > 1 && cgroup[len - 1] == '/')
+                query->filter.cgroup[len - 1] = 0;
+        return r;
+}
+
+int pwhy_query_add_reason(struct pwhy_query *query, const char *reason)
+{
+        enum reason r;
+
+        if (!reason_from_name(reason, &r))
+                return -EINVAL;
+        query->reasons[r] = true;
+        query->has_reasons = true;
+        return 0;
+}
+
+void pwhy_query_set_blocked_for(struct pwhy_query *query, int64_t ns)
+{
+        query->blocked_for_ns = ns;
+}
+
+void pwhy_query_set_timeout(struct pwhy_query *query, int64_t ns)
+{
+        query->timeout_ns = ns;
+}
+
+void pwhy_query_set_raw(struct pwhy_query *query, bool raw, bool main_thread)
+{
+        query->raw = raw;
+        query->main_thread = main_thread;
+}
+
+int pwhy_duration(const char *text, int64_t *ret_ns)
+{
+        return duration_parse(text, ret_ns);
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What was asked for: the inside of the public pwhy_query. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "model.h"
+
+struct filter {
+        char states[8]; /* letters; empty: any */
+        bool has_uid;
+        uid_t uid;
+        char *cgroup; /* without a trailing slash; NULL: any */
+};
+
+struct pwhy_query {
+        char *proc; /* NULL: the live /proc */
+        char **targets;
+        size_t n_targets;
+        bool all;
+        bool idle;
+        bool raw;         /* kernel stacks only */
+        bool main_thread; /* of a process only the main thread */
+        struct filter filter;
+        bool reasons[REASON_MAX];
+        bool has_reasons;
+        int64_t blocked_for_ns; /* 0: any */
+        int64_t timeout_ns;
+};

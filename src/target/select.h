@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Targets as people name them (PID, TID, process name, everything) to processes and threads.
+ * A name is compared as pidof(1) does: with the comm, the executable's file name, the name in
+ * argv[0], and the script that an interpreter runs.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <sys/types.h>
+
+struct arena;
+struct procio;
+struct pwhy_query;
+
+struct target {
+        pid_t pid;
+        pid_t tid; /* 0: every thread */
+};
+
+struct selection { /* lives in the arena */
+        struct target *targets; /* without duplicates, in order of PID for names and --all */
+        size_t n_targets;
+        const char **unmatched; /* a sentence for each target that matched nothing */
+        size_t n_unmatched;
+};
+
+/*
+ * self[2] are pwhy's own processes, left out of names and --all.
+ * Fills ret; -errno when the process list cannot be read, -ENOMEM.
+ */
+int select_targets(struct procio *io, struct arena *a, const struct pwhy_query *query,
+        const pid_t self[2], struct selection *ret);

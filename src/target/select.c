@@ -365,28 +365,33 @@ static int select_one(struct procio *io, struct arena *a, const struct pwhy_quer
         return 0;
 }
 
-/* Drop what is there already: the same target, or a thread of a process that is chosen whole. */
+static int compare_targets(const void *a, const void *b)
+{
+        const struct target *x = a, *y = b;
+
+        if (x->pid != y->pid)
+                return (x->pid > y->pid) - (x->pid < y->pid);
+        return (x->tid > y->tid) - (x->tid < y->tid);
+}
+
+/*
+ * In order, without what is there already: the same target, or a thread of a process that is
+ * chosen whole (its TID 0 sorts first).
+ */
 static void choice_unique(struct choice *c)
 {
         size_t n = 0;
 
-        /* Everything at once has no duplicates, and could be long. */
+        if (c->n)
+                qsort(c->targets, c->n, sizeof(*c->targets), compare_targets);
         for (size_t i = 0; i < c->n; i++) {
-                bool twice = false;
+                const struct target *last = n ? &c->targets[n - 1] : NULL;
 
-                for (size_t j = 0; j < c->n && !twice; j++) {
-                        const struct target *x = &c->targets[i], *y = &c->targets[j];
-
-                        if (x->pid != y->pid || i == j)
-                                continue;
-                        twice = x->tid == y->tid ? j < i : y->tid == 0;
-                }
-                if (twice)
-                        c->targets[i].pid = -c->targets[i].pid;
+                if (last && last->pid == c->targets[i].pid &&
+                        (last->tid == 0 || last->tid == c->targets[i].tid))
+                        continue;
+                c->targets[n++] = c->targets[i];
         }
-        for (size_t i = 0; i < c->n; i++)
-                if (c->targets[i].pid > 0)
-                        c->targets[n++] = c->targets[i];
         c->n = n;
 }
 

@@ -19,7 +19,7 @@ struct target {
 };
 
 struct selection { /* lives in the arena */
-        struct target *targets; /* without duplicates, in order of PID for names and --all */
+        struct target *targets; /* in order of PID, TID; without duplicates */
         size_t n_targets;
         const char **unmatched; /* a sentence for each target that matched nothing */
         size_t n_unmatched;

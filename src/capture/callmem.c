@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Bounded copies of what pointers point to. A length that comes from the target is an upper
+ * bound at most, and a string ends at a page's end when the next page is missing.
+ */
+#include "capture/callmem.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/procio.h"
+#include "model.h"
+#include "resolve/syscall.h"
+
+#define STRING_LEN 256
+#define ADDRESS_LEN 128     /* sizeof(struct sockaddr_storage) */
+#define POLLFDS 1024
+#define FD_SET_LEN 128      /* 1024 fds */
+#define SEMBUFS 16
+#define PAGE 4096U
+
+/* Length of what the argument points to; 0: nothing to read. */
+static size_t memory_len(const struct call *c, int i)
+{
+        uint64_t next = i < 5 ? c->args[i + 1] : 0;
+        bool narrow = c->abi == ABI_I386;
+
+        switch (c->desc->args[i]) {
+        case 's':
+                return STRING_LEN;
+        case 'S':
+                return (uint32_t)next < ADDRESS_LEN ? (uint32_t)next : ADDRESS_LEN;
+        case 't':
+        case 'v':
+                return narrow ? 8 : 16;
+        case '6':
+                return 16;
+        case 'L':
+                return 8 * ((uint32_t)next < POLLFDS ? (uint32_t)next : POLLFDS);
+        case 'e': {
+                size_t len = ((size_t)(uint32_t)c->args[0] + 63) / 64 * 8;
+
+                return len < FD_SET_LEN ? len : FD_SET_LEN;
+        }
+        case 'G':
+                return 8;
+        case 'w':
+                return 4;
+        case 'B':
+                return 6 * ((uint32_t)next < SEMBUFS ? (uint32_t)next : SEMBUFS);
+        default:
+                return 0;
+        }
+}
+
+static ssize_t string_read(
+        struct procio *io, int dir, pid_t pid, uint64_t address, char *buffer, size_t len)
+{
+        size_t first = PAGE - (address & (PAGE - 1));
+        ssize_t n, more;
+
+        if (first > len)
+                first = len;
+        n = procio_memory(io, dir, pid, address, buffer, first);
+        if (n <= 0 || memchr(buffer, 0, (size_t)n) || (size_t)n < first || first == len)
+                return n;
+        more = procio_memory(io, dir, pid, address + first, buffer + first, len - first);
+        return more > 0 ? n + more : n;
+}
+
+/*
+ * i386 programs reach sockets by socketcall(call, args): args is an array of words. The call
+ * inside is what everybody wants to see (net/socket.c).
+ */
+static int socketcall_unfold(struct procio *io, struct thread *t, int dir)
+{
+        static const char *const calls[] = { NULL, "socket", "bind", "connect", "listen", "accept",
+                "getsockname", "getpeername", "socketpair", "send", "recv", "sendto", "recvfrom",
+                "shutdown", "setsockopt", "getsockopt", "sendmsg", "recvmsg", "accept4",
+                "recvmmsg", "sendmmsg" };
+        struct call *c = &t->call;
+        uint32_t args[6] = { 0 };
+        const char *name = c->args[0] < sizeof(calls) / sizeof(*calls) ? calls[c->args[0]] : NULL;
+        const struct syscall_desc *desc;
+        ssize_t n;
+        long nr;
+
+        if (!name)
+                return 0;
+        n = procio_memory(io, dir, t->process->pid, c->args[1], args, sizeof(args));
+        if (n < 0)
+                return (int)n;
+        /* send and recv have no number of their own on i386: x86-64 names them neither. */
+        if (strcmp(name, "send") == 0)
+                name = "sendto";
+        else if (strcmp(name, "recv") == 0)
+                name = "recvfrom";
+        else if (strcmp(name, "accept") == 0)
+                name = "accept4";
+        nr = syscall_number(ABI_I386, name);
+        desc = syscall_find(ABI_I386, nr);
+        if (!desc)
+                return 0;
+        c->nr = nr;
+        c->desc = desc;
+        for (size_t i = 0; i < 6; i++)
+                c->args[i] = i < strlen(desc->args) && i < (size_t)n / 4 ? args[i] : 0;
+        /* What lies behind the arguments of accept, send and recv is not theirs. */
+        if (strcmp(desc->name, "accept4") == 0)
+                c->args[3] = 0;
+        return 0;
+}
+
+int callmem_read(struct procio *io, struct arena *a, struct thread *t, int dir)
+{
+        struct call *c = &t->call;
+        pid_t pid = t->process->pid;
+        int refused = 0;
+
+        if (c->state != CALL_INSIDE || !c->desc)
+                return 0;
+        if (c->abi == ABI_I386 && strcmp(c->desc->name, "socketcall") == 0)
+                refused = socketcall_unfold(io, t, dir);
+        for (int i = 0; c->desc->args[i] && i < 6; i++) {
+                char buffer[POLLFDS * 8];
+                size_t len = c->args[i] ? memory_len(c, i) : 0;
+                ssize_t n;
+
+                c->memory[i] = (struct call_memory){ 0 };
+                if (!len)
+                        continue;
+                n = c->desc->args[i] == 's' ? string_read(io, dir, pid, c->args[i], buffer, len)
+                                            : procio_memory(io, dir, pid, c->args[i], buffer, len);
+                if (n <= 0) {
+                        if (n < 0 && n != -EFAULT)
+                                refused = (int)n;
+                        continue;
+                }
+                c->memory[i].bytes = arena_dup(a, buffer, (size_t)n);
+                c->memory[i].len = c->memory[i].bytes ? (size_t)n : 0;
+        }
+        c->memory_refused = refused < 0;
+        return refused;
+}

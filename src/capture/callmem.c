@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/cleanup.h"
 #include "base/procio.h"
 #include "model.h"
 #include "resolve/syscall.h"
@@ -75,40 +76,36 @@ static ssize_t string_read(
  */
 static int socketcall_unfold(struct procio *io, struct thread *t, int dir)
 {
-        static const char *const calls[] = { NULL, "socket", "bind", "connect", "listen", "accept",
-                "getsockname", "getpeername", "socketpair", "send", "recv", "sendto", "recvfrom",
-                "shutdown", "setsockopt", "getsockopt", "sendmsg", "recvmsg", "accept4",
-                "recvmmsg", "sendmmsg" };
+        static const struct {
+                char name[12]; /* of the call as i386 has it by itself */
+                unsigned n_args;
+        } calls[] = {
+                { "", 0 }, { "socket", 3 }, { "bind", 3 }, { "connect", 3 }, { "listen", 2 },
+                { "accept4", 3 }, { "getsockname", 3 }, { "getpeername", 3 }, { "socketpair", 4 },
+                { "sendto", 4 }, { "recvfrom", 4 }, { "sendto", 6 }, { "recvfrom", 6 },
+                { "shutdown", 2 }, { "setsockopt", 5 }, { "getsockopt", 5 }, { "sendmsg", 3 },
+                { "recvmsg", 3 }, { "accept4", 4 }, { "recvmmsg", 5 }, { "sendmmsg", 4 },
+        };
         struct call *c = &t->call;
         uint32_t args[6] = { 0 };
-        const char *name = c->args[0] < sizeof(calls) / sizeof(*calls) ? calls[c->args[0]] : NULL;
         const struct syscall_desc *desc;
         ssize_t n;
         long nr;
 
-        if (!name)
+        if (c->args[0] >= ARRAY_SIZE(calls))
                 return 0;
-        n = procio_memory(io, dir, t->process->pid, c->args[1], args, sizeof(args));
-        if (n < 0)
-                return (int)n;
-        /* send and recv have no number of their own on i386: x86-64 names them neither. */
-        if (strcmp(name, "send") == 0)
-                name = "sendto";
-        else if (strcmp(name, "recv") == 0)
-                name = "recvfrom";
-        else if (strcmp(name, "accept") == 0)
-                name = "accept4";
-        nr = syscall_number(ABI_I386, name);
+        nr = syscall_number(ABI_I386, calls[c->args[0]].name);
         desc = syscall_find(ABI_I386, nr);
         if (!desc)
                 return 0;
+        n = procio_memory(io, dir, t->process->pid, c->args[1], args,
+                calls[c->args[0]].n_args * sizeof(*args));
+        if (n < 0)
+                return (int)n;
         c->nr = nr;
         c->desc = desc;
-        for (size_t i = 0; i < 6; i++)
-                c->args[i] = i < strlen(desc->args) && i < (size_t)n / 4 ? args[i] : 0;
-        /* What lies behind the arguments of accept, send and recv is not theirs. */
-        if (strcmp(desc->name, "accept4") == 0)
-                c->args[3] = 0;
+        for (size_t i = 0; i < ARRAY_SIZE(args); i++)
+                c->args[i] = args[i];
         return 0;
 }
 

@@ -27,28 +27,25 @@ struct schedclock {
 static void stolen_read(struct procio *io, struct schedclock *c)
 {
         int64_t tick_ns = NS_PER_S / sysconf(_SC_CLK_TCK);
-        const char *text, *line;
+        const char *text, *line, *end;
 
         if (procio_read(io, procio_root(io), "stat", 0, HANG_NONE, &text) <= 0)
                 return;
-        for (line = text; line && strncmp(line, "cpu", 3) == 0; line = strchr(line, '\n')) {
+        for (line = text; strncmp(line, "cpu", 3) == 0; line = end + 1) {
                 unsigned long long irq, softirq, steal;
                 unsigned cpu;
 
+                /* The first line, "cpu  ", is the sum and does not match. */
                 if (sscanf(line, "cpu%u %*u %*u %*u %*u %*u %llu %llu %llu", &cpu, &irq, &softirq,
                             &steal) == 4 &&
-                        cpu < CPUS_MAX) {
+                        line[3] != ' ' && cpu < CPUS_MAX) {
                         c->stolen_ns[cpu] = (int64_t)(irq + softirq + steal) * tick_ns;
                         if (cpu >= c->n_cpus)
                                 c->n_cpus = cpu + 1;
                 }
-                line = strchr(line, '\n');
-                if (!line)
+                end = strchr(line, '\n');
+                if (!end)
                         break;
-                line++;
-                if (strncmp(line, "cpu", 3) != 0)
-                        break;
-                line--; /* the loop's step finds this newline again */
         }
 }
 

@@ -23,9 +23,9 @@
 
 #include "model.h"
 
-struct syscall_desc {
-        const char *name; /* as in syscalls(2): "accept4" */
-        const char *args; /* one letter an argument, at most six */
+struct syscall_desc { /* arrays, not pointers: the table then needs no relocation */
+        char name[29]; /* as in syscalls(2): "accept4" */
+        char args[7];  /* one letter an argument, at most six */
 };
 
 /* NULL when the number is not in the table of that ABI. x32 numbers are looked up bare. */

@@ -211,7 +211,7 @@ static enum line_kind line_parse(struct cursor c, struct frame *ret)
                 char *plus = memchr(word.p, '+', (size_t)(word.end - word.p));
 
                 symbol_end = plus ? plus : word.end;
-                if (*word.p == '[' || symbol_end == word.p)
+                if (*word.p == '[' || *word.p == '?' || symbol_end == word.p)
                         return LINE_JUNK;
                 f.symbol = word.p;
                 word.p = symbol_end;
@@ -286,21 +286,24 @@ int stacktext_parse(struct arena *a, const char *text, size_t len, struct stack 
         return understood ? 1 : 0;
 }
 
-static bool word_is(const char *word, size_t len, const char *literal)
-{
-        return strlen(literal) == len && memcmp(word, literal, len) == 0;
-}
-
 /* What gcc and clang append, without the dot and without the number that may follow. */
 static bool word_is_suffix(const char *word, size_t len)
 {
         static const char *const suffixes[] = {
-                "isra", "constprop", "part", "cold", "llvm", /* nearly all there is */
-                "lto_priv", "localalias", "clone", "__uniq", "cfi_jt",
+                "isra",
+                "constprop",
+                "part",
+                "cold",
+                "llvm", /* nearly all there is */
+                "lto_priv",
+                "localalias",
+                "clone",
+                "__uniq",
+                "cfi_jt",
         };
 
         for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++)
-                if (word_is(word, len, suffixes[i]))
+                if (strlen(suffixes[i]) == len && memcmp(word, suffixes[i], len) == 0)
                         return true;
         return false;
 }
@@ -323,8 +326,9 @@ size_t symbol_base_length(const char *symbol)
                 return len;
 
         /* From the right, since a name may hold dots of its own: Rust's legacy mangling. */
-        base = len += strlen(first);
-        while (base > 0) {
+        len += strlen(first);
+        base = len;
+        for (;;) {
                 const char *dot = memrchr(symbol, '.', len);
                 size_t word_len;
 
@@ -373,42 +377,50 @@ static const char *symbol_syscall_name(const char *symbol)
         return NULL;
 }
 
-/* Does name[0..len) match one item of a list, "name" or "prefix*", of item_len > 0? */
-static bool name_matches(const char *name, size_t len, const char *item, size_t item_len)
+/*
+ * Does a name, the whole symbol or its tail, match one item, "name" or "prefix*"? Nearly all
+ * comparisons fail at once, so the symbol is looked at as a whole only when one does not.
+ */
+static bool name_matches(const char *symbol, const char *name, const char *item)
 {
-        if (item[item_len - 1] == '*')
-                return len >= item_len - 1 && memcmp(name, item, item_len - 1) == 0;
-        return len == item_len && memcmp(name, item, len) == 0;
+        size_t i = 0;
+        bool prefix;
+        size_t skipped;
+        size_t base;
+
+        while (item[i] == name[i] && item[i] != '\0' && item[i] != '|' && item[i] != '*')
+                i++;
+        prefix = item[i] == '*' && (item[i + 1] == '|' || item[i + 1] == '\0');
+        if (!prefix && item[i] != '|' && item[i] != '\0')
+                return false;
+        if (!prefix && (i == 0 || (name[i] != '\0' && name[i] != '.')))
+                return false;
+
+        skipped = (size_t)(name - symbol);
+        base = symbol_base_length(symbol);
+        return prefix ? skipped + i <= base : skipped + i == base;
 }
 
 bool symbol_matches(const char *symbol, const char *list)
 {
         const char *bare = NULL;
         bool bare_known = false;
-        size_t len;
 
-        if (!symbol || !*symbol)
+        if (!symbol || *symbol == '\0')
                 return false;
-        len = symbol_base_length(symbol);
 
-        for (const char *item = list, *stop; *item; item = *stop ? stop + 1 : stop) {
-                size_t item_len;
-
-                stop = strchrnul(item, '|');
-                item_len = (size_t)(stop - item);
-                if (item_len > 4 && memcmp(item, "sys:", 4) == 0) {
-                        if (!bare_known) {
+        for (const char *item = list;; item++) {
+                if (item[0] == 's' && strncmp(item, "sys:", 4) == 0) {
+                        if (!bare_known)
                                 bare = symbol_syscall_name(symbol);
-                                bare_known = true;
-                        }
-                        /* A symbol cut to its base may end within the wrapper's prefix. */
-                        if (bare && bare < symbol + len &&
-                                name_matches(bare, (size_t)(symbol + len - bare), item + 4,
-                                        item_len - 4))
+                        bare_known = true;
+                        if (bare && *bare != '\0' && name_matches(symbol, bare, item + 4))
                                 return true;
-                } else if (item_len > 0 && name_matches(symbol, len, item, item_len)) {
+                } else if (name_matches(symbol, symbol, item)) {
                         return true;
                 }
+                item = strchrnul(item, '|');
+                if (*item == '\0')
+                        return false;
         }
-        return false;
 }

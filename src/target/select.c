@@ -24,6 +24,7 @@
 #define ARGS_MAX 3      /* looked at, for the script of an interpreter */
 
 struct candidate {
+        uint64_t start_time;
         char comm[COMM_MAX + 1];
         char exe[NAME_MAX_LEN];
         char args[ARGS_MAX][NAME_MAX_LEN]; /* file names of the first arguments */
@@ -39,7 +40,7 @@ struct choice { /* a selection that grows, on the heap */
         size_t n, size;
 };
 
-static int choice_add(struct choice *c, pid_t pid, pid_t tid)
+static int choice_add(struct choice *c, pid_t pid, pid_t tid, uint64_t start_time)
 {
         if (c->n == c->size) {
                 size_t size = c->size ? c->size * 2 : 64;
@@ -50,7 +51,7 @@ static int choice_add(struct choice *c, pid_t pid, pid_t tid)
                 c->targets = t;
                 c->size = size;
         }
-        c->targets[c->n++] = (struct target){ pid, tid };
+        c->targets[c->n++] = (struct target){ pid, tid, start_time };
         return 0;
 }
 
@@ -82,6 +83,7 @@ static bool candidate_read(struct procio *io, pid_t pid, struct candidate *ret)
         if (n <= 0 || procfile_stat(text, (size_t)n, &stat) <= 0)
                 return false;
         memcpy(ret->comm, stat.comm, sizeof(ret->comm));
+        ret->start_time = stat.start_time;
         if (stat.flags & 0x00200000) /* PF_KTHREAD */
                 return true;
         n = procio_link(io, dir, "exe", &text);
@@ -247,7 +249,8 @@ static int find_number(struct procio *io, pid_t number, struct target *ret, bool
         dir = procio_open_process(io, number);
         n = dir < 0 ? dir : procio_read(io, dir, "status", number, HANG_NONE, &text);
         if (n > 0 && procfile_status(text, (size_t)n, &status) > 0 && status.tgid > 0) {
-                *ret = (struct target){ status.tgid, status.tgid == number ? 0 : number };
+                *ret = (struct target){ .pid = status.tgid,
+                        .tid = status.tgid == number ? 0 : number };
                 return 1;
         }
         /* A recorded tree holds a thread only below its process. */
@@ -262,7 +265,8 @@ static int find_number(struct procio *io, pid_t number, struct target *ret, bool
 
                         snprintf(path, sizeof(path), "%d/task/%d", (int)pids[i], (int)number);
                         if (faccessat(procio_root(io), path, F_OK, 0) == 0) {
-                                *ret = (struct target){ pids[i], pids[i] == number ? 0 : number };
+                                *ret = (struct target){ .pid = pids[i],
+                                        .tid = pids[i] == number ? 0 : number };
                                 return 1;
                         }
                 }
@@ -289,7 +293,7 @@ static int select_name(struct procio *io, const char *name, const pid_t *pids, s
                 if (pids[i] == self[0] || pids[i] == self[1] || !candidate_read(io, pids[i], &c))
                         continue;
                 if (candidate_matches(&c, name)) {
-                        r = choice_add(choice, pids[i], 0);
+                        r = choice_add(choice, pids[i], 0, c.start_time);
                         if (r < 0)
                                 return r;
                 }
@@ -341,7 +345,7 @@ static int select_one(struct procio *io, struct arena *a, const struct pwhy_quer
 
         *ret_unmatched = NULL;
         if (is_number(text, &number) && find_number(io, number, &t, &hidden) > 0)
-                return choice_add(choice, t.pid, query->main_thread && !t.tid ? t.pid : t.tid);
+                return choice_add(choice, t.pid, query->main_thread && !t.tid ? t.pid : t.tid, 0);
         if (!number || !hidden) {
                 size_t first = choice->n;
 
@@ -436,7 +440,7 @@ int select_targets(struct procio *io, struct arena *a, const struct pwhy_query *
                 for (size_t i = 0; i < n_pids; i++) {
                         if (pids[i] == self[0] || pids[i] == self[1])
                                 continue;
-                        r = choice_add(&choice, pids[i], query->main_thread ? pids[i] : 0);
+                        r = choice_add(&choice, pids[i], query->main_thread ? pids[i] : 0, 0);
                         targets = choice.targets;
                         if (r < 0)
                                 return r;

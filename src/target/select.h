@@ -7,6 +7,7 @@
 #pragma once
 
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 struct arena;
@@ -16,6 +17,7 @@ struct pwhy_query;
 struct target {
         pid_t pid;
         pid_t tid; /* 0: every thread */
+        uint64_t start_time; /* of the process that had the name; 0: chosen by number */
 };
 
 struct selection { /* lives in the arena */

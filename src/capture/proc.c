@@ -1,0 +1,625 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The proc source: plain files, any kernel, live or recorded.
+ *
+ * Enters: a selection. Leaves: processes with their threads, each read between two readings
+ * of its context-switch count. Can go missing, as gaps: kernel stacks (CAP_SYS_ADMIN), system
+ * calls (ptrace access), the time of sleep (CONFIG_SCHED_DEBUG), processes that end.
+ *
+ * Identity: everything is read through a directory fd of /proc/PID, and the count through an
+ * fd of the thread's own file. Both pin the kernel's struct pid, as a pidfd does, and answer
+ * ESRCH for ever once it has ended, whoever gets the number next. So a second reading of the
+ * count also proves that what was read by number meanwhile (process_vm_readv) was the thread's.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/privilege.h"
+#include "base/procio.h"
+#include "base/worker.h"
+#include "capture/procfile.h"
+#include "capture/source.h"
+#include "capture/stackset.h"
+#include "query.h"
+#include "resolve/syscall.h"
+#include "symbol/stacktext.h"
+
+#define ATTEMPTS 4 /* to read a thread while it does not run */
+#define PF_KTHREAD 0x00200000
+#define ARG_KEPT 4097 /* bytes of one argument: one more than is shown */
+
+#define RUNNING_MAX 64                    /* threads watched for being on a CPU */
+#define RUNNING_WINDOW_NS (12 * NS_PER_MS) /* a tick at 100 Hz, and some */
+#define RUNNING_STEP_NS (NS_PER_MS / 2)
+
+struct running { /* a thread in state R: does its CPU time grow? */
+        struct thread *thread;
+        int fd; /* schedstat */
+        uint64_t runtime;
+};
+
+struct source {
+        struct procio *io;
+        struct watch *watch;
+        struct snapshot *snapshot;
+        const struct pwhy_query *query;
+        const struct within *within;
+        struct privilege privilege;
+        struct stackset *stacks;
+        enum abi abi; /* of 64-bit programs */
+        struct running running[RUNNING_MAX];
+        size_t n_running;
+};
+
+static void proc_close(struct source *src)
+{
+        if (!src)
+                return;
+        for (size_t i = 0; i < src->n_running; i++)
+                close(src->running[i].fd);
+        stackset_free(src->stacks);
+        free(src);
+}
+
+static int proc_open(struct procio *io, struct watch *watch, struct snapshot *s,
+        const struct pwhy_query *query, struct source **ret_source)
+{
+        struct source *src = calloc(1, sizeof(*src));
+        int r = src ? stackset_new(s->arena, &src->stacks) : -ENOMEM;
+
+        if (r < 0) {
+                free(src);
+                return r;
+        }
+        src->io = io;
+        src->watch = watch;
+        src->snapshot = s;
+        src->query = query;
+        src->abi = s->host.arch ? abi_from_machine(s->host.arch) : ABI_UNKNOWN;
+        privilege_read(&src->privilege);
+        *ret_source = src;
+        return 0;
+}
+
+static void gap_refused(struct source *src, const char *what, struct refusal refusal, bool hides)
+{
+        snapshot_gap(src->snapshot, what, refusal.why, refusal.remedy, hides);
+}
+
+static bool is_refusal(ssize_t r)
+{
+        return r == -EACCES || r == -EPERM;
+}
+
+static bool is_gone(ssize_t r)
+{
+        return r == -ENOENT || r == -ESRCH;
+}
+
+/* "a\0b\0c\0" */
+static void cmdline_read(struct source *src, struct process *p, int dir)
+{
+        const char *text, *end, *args[CMDLINE_MAX];
+        ssize_t n;
+
+        n = procio_read(src->io, dir, "cmdline", p->pid, HANG_MM, &text);
+        if (n == -ETIMEDOUT)
+                snapshot_gap(src->snapshot, "command lines", "the process's memory is locked",
+                        NULL, false);
+        if (n <= 0)
+                return;
+        for (end = text + n; text < end && p->n_cmdline < CMDLINE_MAX;) {
+                size_t len = strnlen(text, (size_t)(end - text));
+
+                args[p->n_cmdline++] =
+                        arena_strn(src->snapshot->arena, text, len < ARG_KEPT ? len : ARG_KEPT);
+                text += len + 1;
+        }
+        p->cmdline_truncated = text < end || n == PROCIO_TEXT_MAX;
+        p->cmdline = arena_dup(src->snapshot->arena, args, p->n_cmdline * sizeof(*args));
+        if (!p->cmdline)
+                p->n_cmdline = 0;
+}
+
+/*
+ * "0::/user.slice" and "4:memory:/a": the unified hierarchy, or the first of the others where
+ * everything is at the root of that. True when a filter's path is found in any of them.
+ */
+static bool cgroup_read(struct source *src, struct process *p, int dir)
+{
+        const char *filter = src->query->filter.cgroup, *text, *line, *next;
+        const char *unified = NULL, *other = NULL;
+        size_t filter_len = filter ? strlen(filter) : 0, unified_len = 0, other_len = 0;
+        bool found = !filter;
+        ssize_t n;
+
+        n = procio_read(src->io, dir, "cgroup", p->pid, HANG_NONE, &text);
+        if (n <= 0)
+                return found;
+        for (line = text; *line; line = next) {
+                const char *path = strchr(line, ':');
+                size_t len = strcspn(line, "\n");
+
+                next = line + len + (line[len] == '\n');
+                path = path ? memchr(path + 1, ':', (size_t)(line + len - path - 1)) : NULL;
+                if (!path)
+                        continue;
+                path++;
+                len = (size_t)(line + len - path);
+                if (filter && len >= filter_len && strncmp(path, filter, filter_len) == 0 &&
+                        (len == filter_len || path[filter_len] == '/' || filter_len == 1))
+                        found = true;
+                if (strncmp(line, "0::", 3) == 0) {
+                        unified = path;
+                        unified_len = len;
+                } else if (len > 1 && !other) {
+                        other = path;
+                        other_len = len;
+                }
+        }
+        if (other && unified_len <= 1)
+                p->cgroup = arena_strn(src->snapshot->arena, other, other_len);
+        else if (unified)
+                p->cgroup = arena_strn(src->snapshot->arena, unified, unified_len);
+        return found;
+}
+
+/* False: the process does not pass the filters. */
+static bool process_about(struct source *src, struct process *p, int dir)
+{
+        const struct filter *filter = &src->query->filter;
+        struct procfile_status status = { 0 };
+        const char *text;
+        ssize_t n;
+
+        n = procio_read(src->io, dir, "status", p->pid, HANG_NONE, &text);
+        if (n > 0 && procfile_status(text, (size_t)n, &status) > 0) {
+                p->uid = status.uid;
+                p->has_uid = status.has_uid;
+                p->inner_pid = status.inner_pid != p->pid ? status.inner_pid : 0;
+        }
+        if (filter->has_uid && (!p->has_uid || p->uid != filter->uid))
+                return false;
+        if (src->query->raw && !filter->cgroup)
+                return true;
+        if (!cgroup_read(src, p, dir))
+                return false;
+        if (src->query->raw || p->kernel)
+                return true;
+        cmdline_read(src, p, dir);
+        n = procio_link(src->io, dir, "exe", &text);
+        if (n > 0)
+                p->exe = arena_strn(src->snapshot->arena, text, (size_t)n);
+        return true;
+}
+
+/* The switch count, and when the thread last ran. <0: error; 0: not told; 1: got it. */
+static int switches_read(
+        struct source *src, int fd, bool sched, uint64_t *ret_switches, uint64_t *ret_exec_start)
+{
+        struct procfile_status status = { 0 };
+        struct procfile_sched s = { 0 };
+        const char *text;
+        ssize_t n;
+
+        n = procio_reread(src->io, fd, &text);
+        if (n < 0)
+                return (int)n;
+        if (sched) {
+                if (procfile_sched(text, (size_t)n, &s) <= 0 || !s.has_switches)
+                        return 0;
+                *ret_switches = s.switches;
+                *ret_exec_start = s.has_exec_start ? s.exec_start_ns : 0;
+                return 1;
+        }
+        if (procfile_status(text, (size_t)n, &status) <= 0 || !status.has_switches)
+                return 0;
+        *ret_switches = status.switches;
+        *ret_exec_start = 0;
+        return 1;
+}
+
+/* A thread's directory within the process's: "task/TID/NAME" */
+static const char *task_path(char path[static 48], const struct thread *t, const char *name)
+{
+        snprintf(path, 48, "task/%d/%s", (int)t->tid, name);
+        return path;
+}
+
+/*
+ * The entry code of the kernel tells by which ABI a call came in; a stack pointer above 4 GiB
+ * tells that it was not a 32-bit program's.
+ */
+static enum abi call_abi(const struct source *src, const struct thread *t, uint64_t sp)
+{
+        static const char narrow[] = "do_int80_syscall_32|int80_emulation|do_int80_emulation|"
+                                     "entry_INT80_compat|ia32_int80|do_fast_syscall_32|"
+                                     "__do_fast_syscall_32|do_SYSENTER_32|entry_SYSENTER_compat*|"
+                                     "entry_SYSCALL_compat*|sysenter_dispatch|ia32_sysret|"
+                                     "cstar_dispatch|sysexit_from_sys_call|ia32_do_call";
+        static const char wide[] = "do_syscall_64|entry_SYSCALL_64*|system_call_fastpath|"
+                                   "entry_SYSCALL_64_fastpath|system_call_after_swapgs|tracesys|"
+                                   "ret_from_sys_call|x64_sys_call|stub_*|el0_svc|do_el0_svc|"
+                                   "el0_svc_common|el0_svc_naked|el0_svc_handler|"
+                                   "__sys_trace_return";
+        static const char arm32[] = "el0_svc_compat|do_el0_svc_compat|el0_svc_compat_handler";
+        const struct stack *k = t->kernel_stack;
+
+        for (size_t i = k ? k->n_frames : 0; i > 0; i--) {
+                const char *symbol = k->frames[i - 1].symbol;
+
+                if (!symbol || k->frames[i - 1].unreliable)
+                        continue;
+                if (src->abi == ABI_X86_64 && symbol_matches(symbol, narrow))
+                        return ABI_I386;
+                if (src->abi == ABI_ARM64 && symbol_matches(symbol, arm32))
+                        return ABI_UNKNOWN;
+                if (symbol_matches(symbol, wide))
+                        return src->abi;
+        }
+        return sp >> 32 ? src->abi : ABI_UNKNOWN;
+}
+
+static ssize_t call_read(struct source *src, struct thread *t, int dir)
+{
+        struct procfile_syscall call;
+        char path[48];
+        const char *text;
+        ssize_t n;
+
+        memset(&t->call, 0, sizeof(t->call));
+        n = procio_read(src->io, dir, task_path(path, t, "syscall"), t->process->pid, HANG_EXEC,
+                &text);
+        if (n < 0)
+                return n;
+        if (procfile_syscall(text, (size_t)n, &call) <= 0)
+                return 0;
+        t->call.sp = call.sp;
+        t->call.pc = call.pc;
+        if (call.state == SYSCALL_RUNNING) {
+                t->call.state = CALL_RUNNING;
+                return 1;
+        }
+        if (call.state == SYSCALL_OUTSIDE || t->process->kernel) {
+                t->call.state = CALL_OUTSIDE;
+                return 1;
+        }
+        t->call.state = CALL_INSIDE;
+        t->call.nr = call.nr;
+        memcpy(t->call.args, call.args, sizeof(t->call.args));
+        t->call.abi = call_abi(src, t, call.sp);
+        t->call.desc = syscall_find(t->call.abi, call.nr);
+        return 1;
+}
+
+static ssize_t stack_read(struct source *src, struct thread *t, int dir, int *refused)
+{
+        char path[48];
+        const char *text;
+        ssize_t n;
+
+        t->kernel_stack = NULL;
+        if (*refused) {
+                n = -*refused;
+        } else {
+                n = procio_read(src->io, dir, task_path(path, t, "stack"), t->process->pid,
+                        HANG_EXEC, &text);
+        }
+        if (n >= 0) {
+                t->kernel_stack_error = 0;
+                t->kernel_stack = stackset_add(src->stacks, text, (size_t)n);
+                return t->kernel_stack ? 1 : -ENOMEM;
+        }
+        t->kernel_stack_error = (int)-n;
+        if (is_refusal(n))
+                *refused = (int)-n;
+        if (!is_refusal(n) && n != -ENOENT && n != -ETIMEDOUT)
+                return n;
+        n = procio_read(src->io, dir, task_path(path, t, "wchan"), t->process->pid, HANG_NONE,
+                &text);
+        if (n > 0 && strcmp(text, "0") != 0)
+                t->wchan = arena_strn(src->snapshot->arena, text, strcspn(text, "\n"));
+        return 0;
+}
+
+struct reading { /* of the threads of one process */
+        int dir;
+        int stack_refused; /* errno */
+        int call_refused;
+        bool sched; /* the kernel has the sched file */
+        char comm[COMM_MAX + 1];
+        const char *comm_kept; /* the same, in the arena */
+};
+
+/* One attempt. 1: read; 0: it ran meanwhile; <0: it is gone, or no memory. */
+static int thread_attempt(struct source *src, struct thread *t, struct reading *rd, int fd)
+{
+        uint64_t before = 0, after = 0, exec_start = 0;
+        struct procfile_stat stat;
+        char path[48];
+        const char *text;
+        ssize_t n;
+        int r;
+
+        r = switches_read(src, fd, rd->sched, &before, &exec_start);
+        if (r < 0)
+                return r;
+        t->has_switches = r > 0;
+        n = procio_read(src->io, rd->dir, task_path(path, t, "stat"), t->process->pid, HANG_NONE,
+                &text);
+        if (n < 0)
+                return (int)n;
+        if (procfile_stat(text, (size_t)n, &stat) > 0) {
+                t->state = stat.state;
+                t->cpu = stat.cpu;
+                if (!rd->comm_kept || strcmp(rd->comm, stat.comm) != 0) {
+                        memcpy(rd->comm, stat.comm, sizeof(rd->comm));
+                        rd->comm_kept = arena_str(src->snapshot->arena, stat.comm);
+                }
+                t->comm = rd->comm_kept;
+        }
+        n = stack_read(src, t, rd->dir, &rd->stack_refused);
+        if (n < 0)
+                return (int)n;
+        if (!src->query->raw && !rd->call_refused) {
+                n = call_read(src, t, rd->dir);
+                if (is_refusal(n))
+                        rd->call_refused = (int)-n;
+                else if (is_gone(n) && procio_live(src->io))
+                        return (int)n;
+                if (src->within)
+                        src->within->thread(src->within->arg, t, rd->dir);
+        }
+        r = switches_read(src, fd, rd->sched, &after, &exec_start);
+        if (r < 0)
+                return r;
+        t->switches = after;
+        t->sleep_start_ns = exec_start;
+        /* Awake already, and not yet on a CPU: the call's file says so before the count does. */
+        if (t->call.state == CALL_RUNNING && t->state != 'R')
+                return 0;
+        return before == after;
+}
+
+static void gap_thread(struct source *src, const struct thread *t, const struct reading *rd)
+{
+        if (t->kernel_stack_error)
+                gap_refused(src, "kernel stacks",
+                        t->kernel_stack_error == ETIMEDOUT
+                                ? (struct refusal){ "the process did not answer in time", NULL }
+                                : privilege_refusal_stack(&src->privilege, t->kernel_stack_error),
+                        src->query->raw || rd->call_refused);
+        if (rd->call_refused)
+                gap_refused(src, "system calls",
+                        privilege_refusal_ptrace(&src->privilege, rd->call_refused), true);
+        if (!src->query->raw && !t->has_switches)
+                snapshot_gap(src->snapshot, "context-switch counts",
+                        "this kernel does not show them, so a thread that ran while it was read is "
+                        "not noticed",
+                        NULL, false);
+        if (!src->query->raw && !rd->sched)
+                snapshot_gap(src->snapshot, "how long threads have been blocked",
+                        "this kernel has no /proc/PID/sched (CONFIG_SCHED_DEBUG)", NULL, false);
+}
+
+/* Keep an eye on a thread that may be on a CPU. */
+static void running_add(struct source *src, struct thread *t, int dir)
+{
+        struct running *r = &src->running[src->n_running];
+        const char *text;
+        char path[48];
+
+        if (src->n_running == RUNNING_MAX || !procio_live(src->io))
+                return;
+        r->fd = procio_open(src->io, dir, task_path(path, t, "schedstat"));
+        if (r->fd < 0)
+                return;
+        /* "RUNTIME WAITTIME SLICES", ns (fs/proc/base.c, proc_pid_schedstat()) */
+        if (procio_reread(src->io, r->fd, &text) <= 0) {
+                close(r->fd);
+                return;
+        }
+        r->runtime = strtoull(text, NULL, 10);
+        r->thread = t;
+        src->n_running++;
+}
+
+/* All of them in one window; the CPU time of a thread that runs grows with each tick. */
+static void running_watch(struct source *src)
+{
+        int64_t end = clock_ns(CLOCK_MONOTONIC) + RUNNING_WINDOW_NS;
+
+        while (src->n_running) {
+                struct timespec step = { 0, RUNNING_STEP_NS };
+                bool last = clock_ns(CLOCK_MONOTONIC) >= end;
+
+                for (size_t i = 0; i < src->n_running;) {
+                        struct running *r = &src->running[i];
+                        const char *text;
+                        ssize_t n = procio_reread(src->io, r->fd, &text);
+                        bool ran = n > 0 && strtoull(text, NULL, 10) != r->runtime;
+
+                        if (!ran && n > 0 && !last) {
+                                i++;
+                                continue;
+                        }
+                        r->thread->on_cpu = ran;
+                        r->thread->has_on_cpu = ran || last;
+                        close(r->fd);
+                        *r = src->running[--src->n_running];
+                }
+                if (src->n_running)
+                        nanosleep(&step, NULL);
+        }
+}
+
+/* 1: in ret_thread; 0: not wanted, or gone; -ENOMEM. */
+static int thread_read(struct source *src, struct process *p, pid_t tid, struct reading *rd,
+        struct thread **ret_thread)
+{
+        struct thread *t = arena_new_one(src->snapshot->arena, struct thread);
+        const char *states = src->query->filter.states;
+        _cleanup_close_ int fd = -1;
+        char path[48];
+        int r = 0;
+
+        if (!t)
+                return -ENOMEM;
+        t->process = p;
+        t->tid = tid;
+        t->cpu = -1;
+        if (rd->sched) {
+                fd = procio_open(src->io, rd->dir, task_path(path, t, "sched"));
+                rd->sched = fd >= 0 || fd == -ESRCH;
+        }
+        if (!rd->sched)
+                fd = procio_open(src->io, rd->dir, task_path(path, t, "status"));
+        if (fd < 0)
+                return 0;
+        for (int i = 0; i < ATTEMPTS && r == 0; i++)
+                r = thread_attempt(src, t, rd, fd);
+        if (r == -ENOMEM)
+                return r;
+        if (r < 0) {
+                snapshot_gap(src->snapshot, "threads", "ended while they were read", NULL, false);
+                return 0;
+        }
+        if (*states && !strchr(states, t->state))
+                return 0;
+        t->moved = r == 0;
+        if (t->state == 'R')
+                running_add(src, t, rd->dir);
+        gap_thread(src, t, rd);
+        *ret_thread = t;
+        return 1;
+}
+
+static int threads_read(
+        struct source *src, struct process *p, struct reading *rd, const struct target *t, size_t n)
+{
+        _cleanup_closedir_ DIR *d = NULL;
+        struct thread *thread;
+        struct dirent *e;
+        int fd, r;
+
+        if (t->tid) {
+                for (size_t i = 0; i < n; i++) {
+                        r = thread_read(src, p, t[i].tid, rd, &thread);
+                        if (r < 0)
+                                return r;
+                        if (r > 0)
+                                process_add_thread(src->snapshot, p, thread);
+                }
+                return 0;
+        }
+        fd = openat(rd->dir, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        d = fd < 0 ? NULL : fdopendir(fd);
+        if (!d) {
+                if (fd >= 0)
+                        close(fd);
+                return 0;
+        }
+        while ((e = readdir(d))) { /* NOLINT(concurrency-mt-unsafe): own stream */
+                char *end;
+                long tid = strtol(e->d_name, &end, 10);
+
+                if (*end || tid <= 0 || tid > INT32_MAX)
+                        continue;
+                r = thread_read(src, p, (pid_t)tid, rd, &thread);
+                if (r < 0)
+                        return r;
+                if (r > 0)
+                        process_add_thread(src->snapshot, p, thread);
+        }
+        return 0;
+}
+
+static void gap_process(struct source *src, pid_t pid, const char *why, bool hides)
+{
+        const char *what = src->query->all
+                ? "processes"
+                : arena_printf(src->snapshot->arena, "process %d", (int)pid);
+
+        snapshot_gap(src->snapshot, what ? what : "a process", why, NULL, hides);
+}
+
+static int process_read(struct source *src, const struct target *t, size_t n_targets)
+{
+        struct reading rd = { .sched = true };
+        struct procfile_stat stat;
+        struct process *p;
+        _cleanup_close_ int dir = -1;
+        const char *text;
+        ssize_t n;
+        int r;
+
+        if (watch_hung(src->watch, t->pid) == HANG_ALL) {
+                gap_process(src, t->pid, "did not answer in time", true);
+                return 0;
+        }
+        rd.dir = dir = procio_open_process(src->io, t->pid);
+        n = dir < 0 ? dir : procio_read(src->io, dir, "stat", t->pid, HANG_NONE, &text);
+        if (n <= 0 || procfile_stat(text, (size_t)n, &stat) <= 0) {
+                gap_process(src, t->pid, is_gone(n) ? "ended while it was read" : "cannot be read",
+                        !is_gone(n));
+                return 0;
+        }
+        if (t->start_time && t->start_time != stat.start_time) {
+                gap_process(src, t->pid, "ended, and its number is another process's now", false);
+                return 0;
+        }
+        p = arena_new_one(src->snapshot->arena, struct process);
+        if (!p)
+                return -ENOMEM;
+        p->threads_tail = &p->threads;
+        p->pid = t->pid;
+        p->ppid = stat.ppid;
+        p->comm = arena_str(src->snapshot->arena, stat.comm);
+        p->start_time = stat.start_time;
+        p->kernel = stat.flags & PF_KTHREAD;
+        if (!process_about(src, p, dir))
+                return 0;
+        if (src->within && !src->query->raw)
+                src->within->process(src->within->arg, p, dir);
+        r = threads_read(src, p, &rd, t, n_targets);
+        if (r < 0)
+                return r;
+        if (p->threads)
+                snapshot_add_process(src->snapshot, p);
+        else if (!*src->query->filter.states)
+                gap_process(src, t->pid, "ended while it was read", false);
+        return 0;
+}
+
+static int proc_capture(struct source *src, const struct selection *selection, size_t *next,
+        const struct within *within)
+{
+        src->within = within;
+        while (*next < selection->n_targets) {
+                const struct target *t = &selection->targets[*next];
+                size_t n = 1;
+                int r;
+
+                while (*next + n < selection->n_targets && t[n].pid == t->pid)
+                        n++;
+                r = process_read(src, t, n);
+                if (r < 0)
+                        return r;
+                *next += n;
+        }
+        running_watch(src);
+        return arena_failed(src->snapshot->arena) ? -ENOMEM : 0;
+}
+
+const struct source_ops source_proc = {
+        .name = "proc",
+        .open = proc_open,
+        .capture = proc_capture,
+        .close = proc_close,
+};

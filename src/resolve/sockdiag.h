@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Sockets of the network namespace we are in, by sock_diag(7). */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "resolve/socketset.h"
+
+struct nlattr;
+struct nlmsghdr;
+
+/*
+ * Answer what can be answered until deadline_ns (CLOCK_MONOTONIC). Returns the tables that
+ * were read whole: a socket that is not done and not in one of these is not known to be
+ * absent.
+ */
+unsigned sockdiag_run(struct socket_set *set, int64_t deadline_ns);
+
+/* Between sockdiag.c (transport, inet) and sockdiag-unix.c only. */
+struct diag {
+        struct socket_set *set;
+        int64_t deadline_ns;
+        int fd; /* -1: none open */
+        uint32_t seq;
+        char *buffer;
+};
+
+/*
+ * Send one request and hand each answer to take, until it returns false. flags: NLM_F_DUMP or
+ * 0. 1: take had enough; 0: all has come; -errno: -ENOENT where the kernel has no such handler
+ * (or, for a request of one socket, no such socket), -EINTR when a dump was disturbed.
+ */
+int diag_ask(struct diag *d, const void *request, size_t len, unsigned flags,
+        bool (*take)(struct diag *d, const void *message, size_t len, void *arg), void *arg);
+
+/* Payload of the first attribute of that type behind a message's header; NULL: none. */
+const void *diag_attribute(const void *message, size_t len, size_t header, unsigned type,
+        size_t *ret_len);
+
+/* 0, or -errno when the table could not be read whole. */
+int diag_unix(struct diag *d);

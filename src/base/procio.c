@@ -198,7 +198,46 @@ ssize_t procio_link(struct procio *io, int dir, const char *path, const char **r
         return n;
 }
 
-static int recorded_fd_mode(int process_dir, int fd)
+static const char *fd_path(
+        const struct procio *io, char path[static 64], const struct fd_ref *ref, const char *what)
+{
+        if (io->live)
+                snprintf(path, 64, "task/%d/%s/%d", (int)ref->tid, what, ref->fd);
+        else
+                snprintf(path, 64, "%s/%d", what, ref->fd);
+        return path;
+}
+
+ssize_t procio_fd_link(struct procio *io, const struct fd_ref *ref, const char **ret_text)
+{
+        char path[64];
+
+        return procio_link(io, ref->process_dir, fd_path(io, path, ref, "fd"), ret_text);
+}
+
+ssize_t procio_fd_info(struct procio *io, const struct fd_ref *ref, const char **ret_text)
+{
+        char path[64];
+
+        return procio_read(io, ref->process_dir, fd_path(io, path, ref, "fdinfo"), ref->pid,
+                HANG_NONE, ret_text);
+}
+
+/* "fd/3.mode" and "fd/3.protocol" of a recorded tree: one word. */
+static ssize_t recorded_word(
+        struct procio *io, const struct fd_ref *ref, const char *what, const char **ret_text)
+{
+        char path[64];
+        ssize_t n;
+
+        snprintf(path, sizeof(path), "fd/%d.%s", ref->fd, what);
+        n = procio_read(io, ref->process_dir, path, ref->pid, HANG_NONE, ret_text);
+        if (n > 0 && io->text[n - 1] == '\n')
+                io->text[--n] = 0;
+        return n;
+}
+
+static int recorded_fd_mode(struct procio *io, const struct fd_ref *ref)
 {
         static const struct {
                 const char *word;
@@ -207,58 +246,48 @@ static int recorded_fd_mode(int process_dir, int fd)
                 { "fifo", S_IFIFO }, { "char", S_IFCHR }, { "dir", S_IFDIR }, { "block", S_IFBLK },
                 { "file", S_IFREG }, { "socket", S_IFSOCK },
         };
-        _cleanup_close_ int file = -1;
-        char path[32], word[16];
+        const char *word;
         ssize_t n;
 
-        snprintf(path, sizeof(path), "fd/%d.mode", fd);
-        file = openat(process_dir, path, O_RDONLY | O_CLOEXEC);
-        n = file < 0 ? -1 : read(file, word, sizeof(word) - 1);
+        n = recorded_word(io, ref, "mode", &word);
         if (n < 0)
-                return -errno;
-        word[n] = 0;
-        word[strcspn(word, "\n")] = 0;
+                return (int)n;
         for (size_t i = 0; i < ARRAY_SIZE(modes); i++)
                 if (strcmp(word, modes[i].word) == 0)
                         return modes[i].mode;
         return -EINVAL;
 }
 
-int procio_fd_mode(struct procio *io, int process_dir, pid_t pid, int fd)
+int procio_fd_mode(struct procio *io, const struct fd_ref *ref)
 {
         struct statx st;
-        char path[32];
+        char path[64];
         int r;
 
         if (!io->live)
-                return recorded_fd_mode(process_dir, fd);
-        if (!watch_enter(io->watch, pid, HANG_FILE))
+                return recorded_fd_mode(io, ref);
+        if (!watch_enter(io->watch, ref->pid, HANG_FILE))
                 return -ETIMEDOUT;
-        snprintf(path, sizeof(path), "fd/%d", fd);
         /* From the inode in memory: a file system that does not answer is not asked. */
-        r = statx(process_dir, path, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, STATX_TYPE, &st);
+        r = statx(ref->process_dir, fd_path(io, path, ref, "fd"),
+                AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, STATX_TYPE, &st);
         if (r < 0)
                 r = -errno;
         watch_leave(io->watch);
         return r < 0 ? r : (st.stx_mode & S_IFMT);
 }
 
-ssize_t procio_fd_protocol(struct procio *io, int process_dir, pid_t pid, int fd,
-        const char **ret_text)
+ssize_t procio_fd_protocol(struct procio *io, const struct fd_ref *ref, const char **ret_text)
 {
-        char path[64];
+        char path[128], below[64];
         ssize_t n;
 
-        if (!io->live) {
-                snprintf(path, sizeof(path), "fd/%d.protocol", fd);
-                n = procio_read(io, process_dir, path, pid, HANG_NONE, ret_text);
-                if (n > 0 && io->text[n - 1] == '\n')
-                        io->text[--n] = 0;
-                return n;
-        }
+        if (!io->live)
+                return recorded_word(io, ref, "protocol", ret_text);
         /* There is no getxattrat() before Linux 6.13; /proc/self/fd/DIR/ is the same path. */
-        snprintf(path, sizeof(path), "/proc/self/fd/%d/fd/%d", process_dir, fd);
-        if (!watch_enter(io->watch, pid, HANG_FILE))
+        snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", ref->process_dir,
+                fd_path(io, below, ref, "fd"));
+        if (!watch_enter(io->watch, ref->pid, HANG_FILE))
                 return -ETIMEDOUT;
         n = getxattr(path, "system.sockprotoname", io->text, 64);
         if (n < 0)

@@ -54,12 +54,21 @@ ssize_t procio_reread(struct procio *io, int fd, const char **ret_text);
 /* Target of a link. */
 ssize_t procio_link(struct procio *io, int dir, const char *path, const char **ret_text);
 
-/* File type bits (S_IFMT) of what an fd refers to; -errno. */
-int procio_fd_mode(struct procio *io, int process_dir, pid_t pid, int fd);
-
+/*
+ * Files of an fd of a thread, whose table of fds need not be its process's (and the main
+ * thread's is gone once that has exited). A recorded tree holds one table for the process.
+ */
+struct fd_ref {
+        int process_dir;
+        pid_t pid, tid;
+        int fd;
+};
+ssize_t procio_fd_link(struct procio *io, const struct fd_ref *ref, const char **ret_text);
+ssize_t procio_fd_info(struct procio *io, const struct fd_ref *ref, const char **ret_text);
+/* File type bits (S_IFMT) of what it refers to; -errno. */
+int procio_fd_mode(struct procio *io, const struct fd_ref *ref);
 /* xattr system.sockprotoname of a socket. */
-ssize_t procio_fd_protocol(struct procio *io, int process_dir, pid_t pid, int fd,
-        const char **ret_text);
+ssize_t procio_fd_protocol(struct procio *io, const struct fd_ref *ref, const char **ret_text);
 
 /* Bytes of the target's memory: up to len, fewer at the end of a mapping. */
 ssize_t procio_memory(struct procio *io, int process_dir, pid_t pid, uint64_t address,

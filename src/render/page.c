@@ -34,7 +34,11 @@ int page_init(struct page *p, FILE *out, bool colour, unsigned columns, bool mar
                 .columns = columns > 0 && columns < COLUMNS_MIN ? COLUMNS_MIN : columns,
                 .margin = marks ? 2 : 0,
         };
-        return p->scratch ? 0 : -ENOMEM;
+        if (!p->scratch)
+                return -ENOMEM;
+        /* Once, instead of for every piece of text. */
+        flockfile(out);
+        return 0;
 }
 
 int page_done(struct page *p)
@@ -45,6 +49,7 @@ int page_done(struct page *p)
         p->scratch = NULL;
         if (p->error == 0 && fflush(p->out) != 0)
                 p->error = errno > 0 ? -errno : -EIO;
+        funlockfile(p->out);
         return p->error;
 }
 

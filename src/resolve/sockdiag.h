@@ -8,9 +8,6 @@
 
 #include "resolve/socketset.h"
 
-struct nlattr;
-struct nlmsghdr;
-
 /*
  * Answer what can be answered until deadline_ns (CLOCK_MONOTONIC). Returns the tables that
  * were read whole: a socket that is not done and not in one of these is not known to be

@@ -123,7 +123,7 @@ void socket_set_init(struct socket_set *set, struct arena *arena, struct socket_
         }
 }
 
-static bool query_wants(const struct socket_query *q, enum socket_table table)
+bool socket_query_wants(const struct socket_query *q, enum socket_table table)
 {
         return !q->done && (socket_tables_of(q->protocol) & SOCKET_BIT(table));
 }
@@ -144,7 +144,7 @@ ptrdiff_t socket_set_find(const struct socket_set *set, uint64_t inode, enum soc
                         high = middle;
         }
         for (; low < set->n && set->queries[low]->inode == inode; low++)
-                if (query_wants(set->queries[low], table))
+                if (socket_query_wants(set->queries[low], table))
                         return (ptrdiff_t)low;
         return -1;
 }
@@ -181,7 +181,7 @@ void socket_set_give(struct socket_set *set, uint64_t inode, enum socket_table t
                 struct socket_query *q = set->queries[i];
                 unsigned tables;
 
-                if (!query_wants(q, table))
+                if (!socket_query_wants(q, table))
                         continue;
                 tables = socket_tables_of(q->protocol);
                 for (size_t t = 0; t < SOCKET_TABLES; t++)

@@ -71,6 +71,9 @@ struct socket_set {
 void socket_set_init(struct socket_set *set, struct arena *arena, struct socket_query **queries,
         size_t n);
 
+/* Not done, and the socket may be in this table. */
+bool socket_query_wants(const struct socket_query *q, enum socket_table table);
+
 /* The first query of that inode that is not done and may be in this table; -1: none. */
 ptrdiff_t socket_set_find(const struct socket_set *set, uint64_t inode, enum socket_table table);
 

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The indented lines below a thread's header: what it waits for and how that is known. */
+#pragma once
+
+struct group;
+struct page;
+struct thread;
+
+/* Of a group of look-alikes, which share all of it but their times and call arguments. */
+void details_write(struct page *p, const struct group *g, unsigned indent);
+
+/* "backup (pid 91)", for a list. */
+const char *thread_label(struct page *p, const struct thread *t);

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Objects of fds are kept per process, because threads share them; a kept one is used again
+ * only while the fd's link still says the same.
+ */
+#include "resolve/resolver.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define HASH_NONFATAL_OOM 1
+#include <uthash.h>
+
+#include "base/arena.h"
+#include "base/privilege.h"
+#include "base/procio.h"
+#include "capture/callmem.h"
+#include "capture/procfile.h"
+#include "resolve/call.h"
+#include "resolve/kinds.h"
+#include "resolve/sockets.h"
+
+#define DEPTH_MAX 3 /* an epoll set may hold epoll sets */
+
+struct kept {
+        int fd;
+        struct object *object;
+        UT_hash_handle hh;
+};
+
+struct resolver {
+        struct procio *io;
+        struct snapshot *snapshot;
+        struct privilege privilege;
+        struct socket_query **queries;
+        struct kept *kept; /* of the process in hand */
+        struct process *process;
+        struct thread *thread;
+        int dir;
+        int depth;
+        bool net_ns_asked;
+        bool refused; /* an fd of the thread in hand could not be looked at */
+};
+
+int resolver_new(struct procio *io, struct snapshot *s, struct socket_query **queries,
+        struct resolver **ret_resolver)
+{
+        struct resolver *r = calloc(1, sizeof(*r));
+
+        if (!r)
+                return -ENOMEM;
+        r->io = io;
+        r->snapshot = s;
+        r->queries = queries;
+        privilege_read(&r->privilege);
+        *ret_resolver = r;
+        return 0;
+}
+
+static void kept_clear(struct resolver *r)
+{
+        struct kept *k, *next;
+
+        HASH_ITER (hh, r->kept, k, next) {
+                HASH_DEL(r->kept, k);
+                free(k);
+        }
+}
+
+void resolver_free(struct resolver *r)
+{
+        if (!r)
+                return;
+        kept_clear(r);
+        free(r);
+}
+
+struct procio *resolver_io(struct resolver *r)
+{
+        return r->io;
+}
+
+struct snapshot *resolver_snapshot(struct resolver *r)
+{
+        return r->snapshot;
+}
+
+/* "net:[4026531840]" */
+static void net_ns_read(struct resolver *r)
+{
+        unsigned long long inode;
+        const char *link;
+
+        if (r->net_ns_asked)
+                return;
+        r->net_ns_asked = true;
+        if (procio_link(r->io, r->dir, "ns/net", &link) > 0 &&
+                sscanf(link, "net:[%llu]", &inode) == 1)
+                r->process->net_ns = inode;
+}
+
+static void ask_socket(void *arg, uint64_t inode, const char *protocol, struct object *o)
+{
+        struct resolver *r = arg;
+        struct socket_query *q = arena_new_one(r->snapshot->arena, struct socket_query);
+
+        if (!q)
+                return;
+        net_ns_read(r);
+        *q = (struct socket_query){
+                .inode = inode,
+                .net_ns = r->process->net_ns,
+                .pid = r->process->pid,
+                .protocol = protocol,
+                .object = o,
+                .next = *r->queries,
+        };
+        *r->queries = q;
+}
+
+static struct object *view_fd(void *arg, int fd)
+{
+        struct resolver *r = arg;
+
+        return r->depth < DEPTH_MAX ? resolver_fd(r, fd) : NULL;
+}
+
+static struct object *fd_look(struct resolver *r, const struct fd_ref *ref, const char *link)
+{
+        struct object *o = arena_new_one(r->snapshot->arena, struct object);
+        struct fd_view view = {
+                .io = r->io,
+                .arena = r->snapshot->arena,
+                .ref = *ref,
+                .link = link,
+                .resolve = view_fd,
+                .ask_socket = ask_socket,
+                .arg = r,
+        };
+        char *info = NULL;
+        const char *text;
+
+        if (!o)
+                return NULL;
+        o->fd = ref->fd;
+        o->link = link;
+        if (procio_fd_info(r->io, ref, &text) > 0)
+                info = strdup(text);
+        view.info = info;
+        if (link[0] == '/') {
+                int mode = procio_fd_mode(r->io, ref);
+
+                if (mode == -ETIMEDOUT)
+                        snapshot_gap(r->snapshot, "file types",
+                                "the file system behind an fd does not answer", NULL, false);
+                view.mode = mode > 0 ? mode : 0;
+        }
+        r->depth++;
+        fd_kind_apply(&view, o);
+        r->depth--;
+        free(info);
+        return o;
+}
+
+struct object *resolver_fd(struct resolver *r, int fd)
+{
+        struct fd_ref ref = { r->dir, r->process->pid, r->thread->tid, fd };
+        struct kept *k;
+        const char *link;
+        ssize_t n;
+
+        if (fd < 0)
+                return NULL;
+        n = procio_fd_link(r->io, &ref, &link);
+        if (n < 0) {
+                if (n == -EACCES || n == -EPERM)
+                        r->refused = true;
+                return NULL;
+        }
+        HASH_FIND_INT(r->kept, &fd, k);
+        if (k && strcmp(k->object->link, link) == 0)
+                return k->object;
+        if (!k) {
+                k = calloc(1, sizeof(*k));
+                if (!k)
+                        return NULL;
+                k->fd = fd;
+                k->object = fd_look(r, &ref, arena_strn(r->snapshot->arena, link, (size_t)n));
+                if (!k->object) {
+                        free(k);
+                        return NULL;
+                }
+                HASH_ADD_INT(r->kept, fd, k);
+        } else {
+                struct object *o =
+                        fd_look(r, &ref, arena_strn(r->snapshot->arena, link, (size_t)n));
+
+                if (o)
+                        k->object = o;
+        }
+        return k->object;
+}
+
+static void resolve_process(void *arg, struct process *p, int dir)
+{
+        struct resolver *r = arg;
+
+        kept_clear(r);
+        r->process = p;
+        r->dir = dir;
+        r->net_ns_asked = false;
+}
+
+/* Who traces it: only asked for a thread that is stopped. */
+static void tracer_read(struct resolver *r, struct thread *t)
+{
+        struct procfile_status status = { 0 };
+        char path[48];
+        const char *text;
+        ssize_t n;
+
+        snprintf(path, sizeof(path), "task/%d/status", (int)t->tid);
+        n = procio_read(r->io, r->dir, path, r->process->pid, HANG_NONE, &text);
+        if (n <= 0 || procfile_status(text, (size_t)n, &status) <= 0 || status.tracer <= 0)
+                return;
+        t->tracer = status.tracer;
+        t->tracer_comm = call_comm(r, status.tracer);
+}
+
+static void resolve_thread(void *arg, struct thread *t, int dir)
+{
+        struct resolver *r = arg;
+        int error;
+
+        r->thread = t;
+        r->dir = dir;
+        r->refused = false;
+        if (t->state == 't' || t->state == 'T')
+                tracer_read(r, t);
+        if (t->state == 'Z' && t->process->ppid > 0 && !t->process->parent_comm)
+                t->process->parent_comm = call_comm(r, t->process->ppid);
+        error = callmem_read(r->io, r->snapshot->arena, t, dir);
+        call_resolve(r, t);
+        if (error == -EPERM || error == -EACCES || error == -ENOSYS) {
+                struct refusal why = error == -ENOSYS
+                        ? (struct refusal){ "this kernel has no process_vm_readv", NULL }
+                        : privilege_refusal_ptrace(&r->privilege, -error);
+
+                snapshot_gap(r->snapshot, "what arguments point to", why.why, why.remedy, false);
+        } else if (error == -ETIMEDOUT) {
+                snapshot_gap(r->snapshot, "what arguments point to",
+                        "the process's memory is locked", NULL, false);
+        }
+        if (r->refused) {
+                struct refusal why = privilege_refusal_ptrace(&r->privilege, EACCES);
+
+                snapshot_gap(r->snapshot, "file descriptors", why.why, why.remedy, true);
+        }
+}
+
+struct within resolver_within(struct resolver *r)
+{
+        return (struct within){ .arg = r, .process = resolve_process, .thread = resolve_thread };
+}
+
+void resolver_finish(struct resolver *r)
+{
+        if (*r->queries)
+                sockets_resolve(r->io, r->snapshot, *r->queries);
+}

@@ -10,6 +10,7 @@
 
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/escape.h"
 #include "graph/fold.h"
@@ -267,18 +268,32 @@ static void ended_write(struct page *p, const struct marks *m)
         page_end(p);
 }
 
+/* What a gap is about and how many there are of it: "kernel stacks of 12 threads". */
+static const char *gap_words(struct page *p, const struct gap *g)
+{
+        static const char *const of_threads[] = { "kernel stacks", "system calls",
+                "context-switch counts", "user stacks" };
+        const char *what = page_safe(p, g->what, ESCAPE_PATH_MAX);
+        const char *count = page_number(p, g->count);
+
+        if (strcmp(g->what, "threads") == 0)
+                return page_join(p, count, g->count == 1 ? " thread" : " threads", NULL);
+        if (strcmp(g->what, "processes") == 0)
+                return page_join(p, count, g->count == 1 ? " process" : " processes", NULL);
+        if (g->count <= 1)
+                return what;
+        for (size_t i = 0; i < ARRAY_SIZE(of_threads); i++)
+                if (strcmp(g->what, of_threads[i]) == 0)
+                        return page_join(p, what, " of ", count, " threads", NULL);
+        return page_join(p, what, " (", count, " times)", NULL);
+}
+
 /* "missing: kernel stacks of 12 threads: who may see them; what to do" */
 static void gap_write(struct page *p, const struct gap *g)
 {
         page_begin(p, ' ', 0, 2);
         page_flow(p, STYLE_BLOCKED, "missing: ");
-        page_flow(p, STYLE_PLAIN, page_safe(p, g->what, ESCAPE_PATH_MAX));
-        if (g->count > 1 && strncmp(g->what, "kernel stack", strlen("kernel stack")) == 0)
-                page_flow(p, STYLE_PLAIN,
-                        page_join(p, " of ", page_number(p, g->count), " threads", NULL));
-        else if (g->count > 1)
-                page_flow(p, STYLE_PLAIN,
-                        page_join(p, " (", page_number(p, g->count), " times)", NULL));
+        page_flow(p, STYLE_PLAIN, gap_words(p, g));
         page_flow(p, STYLE_PLAIN, page_join(p, ": ", page_safe(p, g->why, ESCAPE_PATH_MAX), NULL));
         if (g->remedy)
                 page_flow(p, STYLE_PLAIN,

@@ -77,11 +77,12 @@ static int namespace_enter(const struct namespaces *ns, const struct socket_set 
         pid_t last = 0;
         int r = -ENOENT, tried = 0;
 
-        if (ns->lost)
+        if (ns->lost || ns->own < 0)
                 return -ENOENT;
-        if (wanted && wanted == ns->own_inode)
+        if (wanted == ns->own_inode)
                 return 0;
-        if (ns->own < 0 || !wanted)
+        /* The namespace of somebody else's process is not even told. */
+        if (!wanted)
                 return -EACCES;
         for (size_t i = 0; i < set->n && tried < PROCESSES_MAX; i++) {
                 _cleanup_close_ int fd = -1;
@@ -225,7 +226,7 @@ void sockets_resolve(struct procio *io, struct snapshot *s, struct socket_query 
                 if (q->done)
                         continue;
                 sorted[n++] = q;
-                if (ns.own >= 0 && !q->net_ns) {
+                if (ns.own >= 0 && !q->net_ns && q->pid > 0) {
                         int fd = namespace_open(io, q->pid, &q->net_ns);
 
                         if (fd >= 0)

@@ -193,7 +193,7 @@ static void unix_line_give(
  */
 static void unix_parse(struct socket_set *set, const char *text, size_t len, bool cut)
 {
-        _cleanup_free_ unsigned char *claims = calloc(set->n, 1);
+        _cleanup_free_ unsigned char *claims = cut ? NULL : calloc(set->n, 1);
 
         if (!claims)
                 return;
@@ -213,11 +213,8 @@ static void unix_parse(struct socket_set *set, const char *text, size_t len, boo
                                 continue;
                         if (pass == 0)
                                 claims[i] += claims[i] < 2;
-                        else if (claims[i] == 1 && !cut)
+                        else if (claims[i] == 1)
                                 unix_line_give(set, line, n, &l);
-                        else
-                                socket_set_give(set, l.inode, SOCKET_UNIX,
-                                        &(struct socket_facts){ 0 });
                 }
         }
 }

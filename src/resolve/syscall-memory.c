@@ -14,7 +14,7 @@
 #include "resolve/syscall-line.h"
 
 #define STRING_LEN_MAX ESCAPE_NAME_MAX /* bytes of a path */
-#define POLLFDS_MAX 8                  /* entries of an array, fds of a set */
+#define POLLFDS_MAX 8
 #define SEMBUFS_MAX 4
 #define FDS_MAX 16
 
@@ -95,9 +95,9 @@ static bool add_time(struct line *l, const struct call_memory *m, char letter)
 
 static void add_unix_path(struct line *l, const char *path, size_t len)
 {
-        if (len == 0)
+        if (len == 0) {
                 line_add(l, "{AF_UNIX}");
-        else if (path[0] != '\0') {
+        } else if (path[0] != '\0') {
                 line_add(l, "{AF_UNIX, ");
                 add_quoted(l, path, strnlen(path, len));
                 line_add(l, "}");

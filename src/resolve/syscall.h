@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * System calls by number: their names and what their arguments are, for x86-64, i386 and
- * arm64. The tables are data (syscalls.def), one letter an argument:
+ * arm64. The tables are data (syscalls.def, syscalls-i386.def), one letter an argument:
  *
  *   i int              u unsigned, size      l signed long       x flags, in hexadecimal
  *   o octal mode       p pointer             s pointer to a path or string
@@ -23,7 +23,8 @@
 
 #include "model.h"
 
-struct syscall_desc { /* arrays, not pointers: the table then needs no relocation */
+/* Arrays, not pointers: the table then needs no relocation. */
+struct syscall_desc {
         char name[29]; /* as in syscalls(2): "accept4" */
         char args[7];  /* one letter an argument, at most six */
 };

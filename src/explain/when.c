@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* See when.h. Each condition answers UNSURE where its input is missing. */
+#include "explain/when.h"
+
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <string.h>
+
+#include "resolve/syscall.h"
+#include "symbol/stacktext.h"
+
+/* Functions through which everything sleeps; they do not tell for what. */
+static const char HELPERS[] =
+        "schedule|__schedule|schedule_timeout*|schedule_hrtimeout*|schedule_preempt_disabled|"
+        "io_schedule*|wait_woken|__switch_to|context_switch|preempt_schedule*|"
+        "poll_schedule_timeout*|freezable_schedule*|do_wait_intr*|wait_for_common*|"
+        "__wait_for_common|wait_for_completion*|__wait_event*|__wait_on_bit*|"
+        "out_of_line_wait_on_bit*|bit_wait*|prepare_to_wait*|finish_wait|__cond_resched|"
+        "_cond_resched|__flush_work|msleep*|usleep_range*|"
+        "rest_init|ret_from_fork*|unwind_backtrace|save_stack_trace*|"
+        "__switch_to_asm|el1_*|el0_*";
+
+/* What every stack of a system call ends with. */
+static const char ENTRY[] =
+        "do_syscall_64|do_syscall_x64|x64_sys_call|entry_SYSCALL_64*|system_call_fastpath|"
+        "system_call_after_swapgs|entry_SYSCALL_64_fastpath|tracesys*|do_int80_*|do_fast_syscall_32|"
+        "__do_fast_syscall_32|do_SYSENTER_32|entry_INT80_compat|entry_SYSENTER_compat*|ia32_sys_call|"
+        "int80_emulation|asm_int80_emulation|do_int80_emulation|"
+        "sysenter_dispatch|ia32_sysret|cstar_dispatch|el0_svc*|do_el0_svc*|el0t_64_sync*|"
+        "invoke_syscall*|el0_sync*|__sys_trace_return|ret_fast_syscall|stub_*|sys:restart_syscall";
+
+const char *thread_leaf(const struct thread *t, bool *ret_known)
+{
+        const struct stack *k = t->kernel_stack;
+
+        *ret_known = k && k->n_frames;
+        for (size_t i = 0; k && i < k->n_frames; i++) {
+                const struct frame *f = &k->frames[i];
+
+                if (f->unreliable)
+                        continue;
+                if (!f->symbol) /* a name is missing where the answer may be */
+                        break;
+                if (!symbol_matches(f->symbol, HELPERS))
+                        return f->symbol;
+        }
+        /* Without the stack, wchan is its innermost function outside the scheduler. */
+        if (!*ret_known && t->wchan && !symbol_matches(t->wchan, HELPERS)) {
+                *ret_known = true;
+                return t->wchan;
+        }
+        return NULL;
+}
+
+enum truth thread_within(const struct thread *t, const char *list)
+{
+        const struct stack *k = t->kernel_stack;
+
+        if (!k || !k->n_frames)
+                return t->wchan && symbol_matches(t->wchan, list) ? TRUE : UNSURE;
+        for (size_t i = 0; i < k->n_frames; i++)
+                if (k->frames[i].symbol && !k->frames[i].unreliable &&
+                        symbol_matches(k->frames[i].symbol, list))
+                        return TRUE;
+        return k->truncated ? UNSURE : FALSE;
+}
+
+enum truth when_entry_only(const struct thread *t)
+{
+        const struct stack *k = t->kernel_stack;
+
+        if (!k || !k->n_frames)
+                return UNSURE;
+        for (size_t i = 0; i < k->n_frames; i++)
+                if (!k->frames[i].symbol ||
+                        (!symbol_matches(k->frames[i].symbol, ENTRY) &&
+                                !symbol_matches(k->frames[i].symbol, HELPERS)))
+                        return FALSE;
+        return TRUE;
+}
+
+static enum truth has_state(const struct thread *t, const char *state)
+{
+        const struct object *o = t->call.object;
+
+        if (!o || !o->state)
+                return UNSURE;
+        return strcmp(o->state, state) == 0 ? TRUE : FALSE;
+}
+
+enum truth when_listening(const struct thread *t)
+{
+        return has_state(t, "LISTEN");
+}
+
+enum truth when_not_listening(const struct thread *t)
+{
+        enum truth listening = has_state(t, "LISTEN");
+
+        return listening == UNSURE ? UNSURE : listening == TRUE ? FALSE : TRUE;
+}
+
+enum truth when_connecting(const struct thread *t)
+{
+        return has_state(t, "SYN_SENT");
+}
+
+enum truth when_on_cpu(const struct thread *t)
+{
+        return !t->has_on_cpu ? UNSURE : t->on_cpu ? TRUE : FALSE;
+}
+
+enum truth when_off_cpu(const struct thread *t)
+{
+        return !t->has_on_cpu ? UNSURE : t->on_cpu ? FALSE : TRUE;
+}
+
+enum truth when_timeout(const struct thread *t)
+{
+        return !t->call.has_timeout ? UNSURE : t->call.timeout_set ? TRUE : FALSE;
+}
+
+enum truth when_set_empty(const struct thread *t)
+{
+        const struct object *o = t->call.object;
+
+        if (!o)
+                return UNSURE;
+        return o->n_members || o->n_members_hidden ? FALSE : TRUE;
+}
+
+enum truth when_set_empty_timeout(const struct thread *t)
+{
+        enum truth empty = when_set_empty(t);
+
+        return empty == TRUE ? when_timeout(t) : empty;
+}
+
+static int futex_command(const struct thread *t)
+{
+        int arg = t->call.desc ? syscall_arg(t->call.desc, 'O', 0) : -1;
+
+        return arg < 0 ? -1 : (int)(t->call.args[arg] & FUTEX_CMD_MASK);
+}
+
+enum truth when_futex_wait(const struct thread *t)
+{
+        if (call_is(&t->call, "futex_waitv|futex_wait"))
+                return TRUE;
+        switch (futex_command(t)) {
+        case FUTEX_WAIT:
+        case FUTEX_WAIT_BITSET:
+        case FUTEX_WAIT_REQUEUE_PI:
+                return TRUE;
+        case -1:
+                return UNSURE;
+        default:
+                return FALSE;
+        }
+}
+
+enum truth when_futex_lock(const struct thread *t)
+{
+        switch (futex_command(t)) {
+        case FUTEX_LOCK_PI:
+        case 13: /* FUTEX_LOCK_PI2 */
+                return TRUE;
+        case -1:
+                return UNSURE;
+        default:
+                return FALSE;
+        }
+}
+
+enum truth when_leader_only(const struct thread *t)
+{
+        if (t->tid != t->process->pid)
+                return FALSE;
+        for_each_thread(other, t->process)
+                if (other != t && other->state != 'Z' && other->state != 'X')
+                        return TRUE;
+        return FALSE;
+}
+
+enum truth when_reapable(const struct thread *t)
+{
+        return t->tid == t->process->pid ? TRUE : FALSE;
+}
+
+enum truth when_traced(const struct thread *t)
+{
+        return t->tracer ? TRUE : FALSE;
+}
+
+enum truth when_pty_master(const struct thread *t)
+{
+        const struct object *o = t->call.object;
+
+        if (!o || !o->path)
+                return UNSURE;
+        return strstr(o->path, "ptmx") ? TRUE : FALSE;
+}
+
+/* F_SETLKW and F_OFD_SETLKW by number: an i386 program has F_SETLKW64 too. */
+enum truth when_posix_lock(const struct thread *t)
+{
+        if (!call_is(&t->call, "fcntl|fcntl64"))
+                return UNSURE;
+        return t->call.args[1] == 7 || t->call.args[1] == 14 ? TRUE : FALSE;
+}
+
+enum truth when_ofd_lock(const struct thread *t)
+{
+        if (!call_is(&t->call, "fcntl|fcntl64"))
+                return UNSURE;
+        return t->call.args[1] == F_OFD_SETLKW ? TRUE : FALSE;
+}
+
+enum truth when_no_children(const struct thread *t)
+{
+        const struct process *p = t->process;
+
+        return !p->has_children ? UNSURE : p->n_children ? FALSE : TRUE;
+}
+
+enum truth when_child_named(const struct thread *t)
+{
+        return t->call.object && t->call.object->pid ? TRUE : FALSE;
+}
+
+enum truth when_child_single(const struct thread *t)
+{
+        const struct process *p = t->process;
+
+        return p->has_children && p->n_children == 1 ? TRUE : FALSE;
+}

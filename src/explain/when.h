@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Conditions of rules that a list of names cannot say. */
+#pragma once
+
+#include "explain/rules.h"
+
+/*
+ * The innermost function of a stack that says what is waited for: helpers through which
+ * everything sleeps (schedule_timeout, wait_woken …) are passed over, and so are frames that
+ * the kernel marked as unreliable. NULL: none. *ret_known is false where there is no stack.
+ */
+const char *thread_leaf(const struct thread *t, bool *ret_known);
+
+/* Is one of these functions on the stack? */
+enum truth thread_within(const struct thread *t, const char *list);
+
+enum truth when_listening(const struct thread *t);
+enum truth when_not_listening(const struct thread *t);
+enum truth when_connecting(const struct thread *t);
+enum truth when_on_cpu(const struct thread *t);
+enum truth when_off_cpu(const struct thread *t);
+enum truth when_set_empty(const struct thread *t);        /* a poll set without fds */
+enum truth when_set_empty_timeout(const struct thread *t); /* … and with a timeout */
+enum truth when_timeout(const struct thread *t);
+enum truth when_futex_wait(const struct thread *t);
+enum truth when_futex_lock(const struct thread *t);
+enum truth when_leader_only(const struct thread *t); /* the main thread is gone, others live */
+enum truth when_reapable(const struct thread *t);
+enum truth when_traced(const struct thread *t);
+enum truth when_pty_master(const struct thread *t);
+enum truth when_ofd_lock(const struct thread *t);
+enum truth when_posix_lock(const struct thread *t);
+enum truth when_entry_only(const struct thread *t); /* nothing but the entry code on the stack */
+enum truth when_no_children(const struct thread *t);
+enum truth when_child_named(const struct thread *t);
+enum truth when_child_single(const struct thread *t);

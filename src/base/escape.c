@@ -61,7 +61,7 @@ static size_t text_bound(const unsigned char *s, size_t len, size_t max)
                 unsigned char c = s[max - back];
                 if ((c & 0xc0) == 0x80)
                         continue;
-                size_t n = c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : c >= 0xc0 ? 2 : 1;
+                size_t n = c > 0xf4 ? 1 : c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : c >= 0xc2 ? 2 : 1;
                 return n > back ? max - back : max;
         }
         return max;
@@ -133,12 +133,30 @@ static size_t utf8_replace(const unsigned char *s, size_t n, uint32_t code, char
 
 typedef size_t replace_fn(const unsigned char *s, size_t n, uint32_t code, char *out);
 
+/* Bytes at the start of s that stand for themselves everywhere: nearly always, all of them. */
+static size_t plain_run(const unsigned char *s, size_t len)
+{
+        size_t n = 0;
+
+        while (n < len && s[n] >= 0x20 && s[n] < 0x7f && s[n] != '\\')
+                n++;
+        return n;
+}
+
 /* Length of the copy of s; written to out unless that is NULL. */
 static size_t text_walk(const unsigned char *s, size_t len, replace_fn *replace, char *out)
 {
         size_t total = 0;
 
         for (size_t i = 0; i < len;) {
+                size_t run = plain_run(s + i, len - i);
+                if (out)
+                        memcpy(out + total, s + i, run);
+                total += run;
+                i += run;
+                if (i == len)
+                        break;
+
                 uint32_t code = 0;
                 char other[ESCAPE_LEN_MAX];
                 size_t n = utf8_decode(s + i, len - i, &code);

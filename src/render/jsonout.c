@@ -13,7 +13,7 @@
 #include "base/arena.h"
 #include "base/escape.h"
 
-#define SCRATCH_MAX ((size_t)4 << 20)
+#define SCRATCH_MAX ((size_t)1 << 20)
 #define FLAGS (JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE)
 
 int jsonout_init(struct jsonout *j, FILE *out)

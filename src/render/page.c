@@ -15,7 +15,7 @@
 
 #define ELLIPSIS "…"
 #define COLUMNS_MIN 40 /* narrower, wrapping hurts more than it helps */
-#define SCRATCH_MAX ((size_t)4 << 20)
+#define SCRATCH_MAX ((size_t)1 << 20)
 
 static const char *const style_codes[] = {
         [STYLE_PLAIN] = NULL,

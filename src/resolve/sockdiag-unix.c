@@ -27,7 +27,7 @@
 #define STATE_ESTABLISHED 1
 #define STATE_LISTEN 10
 
-struct unix_end { /* of a socket in the set, the other one */
+struct unix_end {       /* of a socket in the set, the other one */
         uint64_t inode; /* to look for: the peer's; of one that waits in a backlog its own */
         struct object *object;
 };
@@ -54,8 +54,8 @@ static struct unix_diag_req unix_request(uint32_t inode, uint32_t states, uint32
 static const char *unix_state(unsigned state)
 {
         return state == STATE_ESTABLISHED || state == STATE_LISTEN || state == 7
-                ? socket_tcp_state(state)
-                : NULL;
+                       ? socket_tcp_state(state)
+                       : NULL;
 }
 
 static bool message_head(const void *message, size_t len, struct unix_diag_msg *ret)
@@ -70,8 +70,8 @@ static const char *message_name(
         char buffer[static SOCKET_UNIX_MAX], const void *message, size_t len)
 {
         size_t n = 0;
-        const void *name = diag_attribute(
-                message, len, sizeof(struct unix_diag_msg), UNIX_DIAG_NAME, &n);
+        const void *name =
+                diag_attribute(message, len, sizeof(struct unix_diag_msg), UNIX_DIAG_NAME, &n);
 
         return name ? socket_unix_format(buffer, name, n) : NULL;
 }
@@ -260,8 +260,7 @@ static bool listener_take(struct diag *d, const void *message, size_t len, void 
                         if (o->peer_inode)
                                 continue;
                         if (!name)
-                                name = arena_str(
-                                        d->set->arena, message_name(buffer, message, len));
+                                name = arena_str(d->set->arena, message_name(buffer, message, len));
                         o->remote = name;
                         o->peer_inode = m.udiag_ino;
                         ends->n_left--;

@@ -305,17 +305,15 @@ static bool netlink_take(struct diag *d, const void *message, size_t len, void *
         if (m.ndiag_family == AF_NETLINK &&
                 socket_set_find(d->set, m.ndiag_ino, SOCKET_NETLINK) >= 0)
                 socket_set_give(d->set, m.ndiag_ino, SOCKET_NETLINK,
-                        &(struct socket_facts){
-                                .local = socket_netlink_format(
-                                        local, m.ndiag_protocol, m.ndiag_portid) });
+                        &(struct socket_facts){ .local = socket_netlink_format(
+                                                        local, m.ndiag_protocol, m.ndiag_portid) });
         return d->set->left[SOCKET_NETLINK] > 0;
 }
 
 static int netlink_dump(struct diag *d)
 {
-        const struct netlink_diag_req request = {
-                .sdiag_family = AF_NETLINK, .sdiag_protocol = NDIAG_PROTO_ALL
-        };
+        const struct netlink_diag_req request = { .sdiag_family = AF_NETLINK,
+                .sdiag_protocol = NDIAG_PROTO_ALL };
 
         return diag_dump(d, &request, sizeof(request), netlink_take, NULL);
 }
@@ -346,9 +344,8 @@ static bool packet_take(struct diag *d, const void *message, size_t len, void *a
 
 static int packet_dump(struct diag *d)
 {
-        const struct packet_diag_req request = {
-                .sdiag_family = AF_PACKET, .pdiag_show = PACKET_SHOW_INFO
-        };
+        const struct packet_diag_req request = { .sdiag_family = AF_PACKET,
+                .pdiag_show = PACKET_SHOW_INFO };
 
         return diag_dump(d, &request, sizeof(request), packet_take, NULL);
 }
@@ -391,9 +388,8 @@ static bool vsock_take(struct diag *d, const void *message, size_t len, void *ar
 
 static int vsock_dump(struct diag *d)
 {
-        const struct vsock_diag_req request = {
-                .sdiag_family = AF_VSOCK, .vdiag_states = STATES_ALL
-        };
+        const struct vsock_diag_req request = { .sdiag_family = AF_VSOCK,
+                .vdiag_states = STATES_ALL };
 
         return diag_dump(d, &request, sizeof(request), vsock_take, NULL);
 }
@@ -416,23 +412,29 @@ static int table_dump(struct diag *d, enum socket_table table, uint32_t states)
 
 unsigned sockdiag_run(struct socket_set *set, int64_t deadline_ns)
 {
-        /*
-         * Cheap ones first. MPTCP after TCP: a kernel that does not know the attribute with the
-         * long protocol number answers with TCP, whose sockets are then already found.
-         */
+        /* Cheap ones first; MPTCP before TCP, which has the carriers of its connections. */
         static const struct {
                 enum socket_table table;
                 uint32_t states;
         } steps[] = {
-                { SOCKET_TCP4, STATES_LISTEN }, { SOCKET_TCP6, STATES_LISTEN },
-                { SOCKET_UNIX, STATES_ALL }, { SOCKET_NETLINK, STATES_ALL },
-                { SOCKET_PACKET, STATES_ALL }, { SOCKET_UDP4, STATES_ALL },
-                { SOCKET_UDP6, STATES_ALL }, { SOCKET_UDPLITE4, STATES_ALL },
-                { SOCKET_UDPLITE6, STATES_ALL }, { SOCKET_RAW4, STATES_ALL },
-                { SOCKET_RAW6, STATES_ALL }, { SOCKET_VSOCK, STATES_ALL },
-                { SOCKET_SCTP4, STATES_ALL }, { SOCKET_SCTP6, STATES_ALL },
-                { SOCKET_TCP4, STATES_OTHER }, { SOCKET_TCP6, STATES_OTHER },
-                { SOCKET_MPTCP4, STATES_ALL }, { SOCKET_MPTCP6, STATES_ALL },
+                { SOCKET_MPTCP4, STATES_ALL },
+                { SOCKET_MPTCP6, STATES_ALL },
+                { SOCKET_TCP4, STATES_LISTEN },
+                { SOCKET_TCP6, STATES_LISTEN },
+                { SOCKET_UNIX, STATES_ALL },
+                { SOCKET_NETLINK, STATES_ALL },
+                { SOCKET_PACKET, STATES_ALL },
+                { SOCKET_UDP4, STATES_ALL },
+                { SOCKET_UDP6, STATES_ALL },
+                { SOCKET_UDPLITE4, STATES_ALL },
+                { SOCKET_UDPLITE6, STATES_ALL },
+                { SOCKET_RAW4, STATES_ALL },
+                { SOCKET_RAW6, STATES_ALL },
+                { SOCKET_VSOCK, STATES_ALL },
+                { SOCKET_SCTP4, STATES_ALL },
+                { SOCKET_SCTP6, STATES_ALL },
+                { SOCKET_TCP4, STATES_OTHER },
+                { SOCKET_TCP6, STATES_OTHER },
         };
         _cleanup_free_ char *buffer = malloc(DIAG_BUFFER);
         struct diag d = { .set = set, .deadline_ns = deadline_ns, .fd = -1, .buffer = buffer };

@@ -33,8 +33,8 @@ int diag_ask(struct diag *d, const void *request, size_t len, unsigned flags,
         bool (*take)(struct diag *d, const void *message, size_t len, void *arg), void *arg);
 
 /* Payload of the first attribute of that type behind a message's header; NULL: none. */
-const void *diag_attribute(const void *message, size_t len, size_t header, unsigned type,
-        size_t *ret_len);
+const void *diag_attribute(
+        const void *message, size_t len, size_t header, unsigned type, size_t *ret_len);
 
 /* 0, or -errno when the table could not be read whole. */
 int diag_unix(struct diag *d);

@@ -132,9 +132,8 @@ static int inode_compare(const void *a, const void *b)
 }
 
 /* Why the tables that something is still missing from were not read. */
-static void group_gap(struct snapshot *s, const struct namespaces *ns,
-        const struct socket_set *set, int entered, unsigned missed, unsigned cut,
-        int64_t deadline_ns)
+static void group_gap(struct snapshot *s, const struct namespaces *ns, const struct socket_set *set,
+        int entered, unsigned missed, unsigned cut, int64_t deadline_ns)
 {
         const char *remedy = NULL, *why;
         bool no_text = true;

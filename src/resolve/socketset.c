@@ -47,14 +47,18 @@ const struct socket_table_info socket_tables[SOCKET_TABLES] = {
         [SOCKET_VSOCK] = { "vsock", "vsock", AF_VSOCK, -1, NULL },
 };
 
-/* Asking for these makes the kernel load the protocol itself: only when it is there for sure. */
+/*
+ * Only of a socket that is known to be one of these: asking for SCTP or vsock makes the kernel
+ * load the protocol itself, and a kernel too old for MPTCP answers with TCP instead.
+ */
 #define TABLES_ON_DEMAND                                                                           \
-        (SOCKET_BIT(SOCKET_SCTP4) | SOCKET_BIT(SOCKET_SCTP6) | SOCKET_BIT(SOCKET_VSOCK))
+        (SOCKET_BIT(SOCKET_SCTP4) | SOCKET_BIT(SOCKET_SCTP6) | SOCKET_BIT(SOCKET_VSOCK) |          \
+                SOCKET_BIT(SOCKET_MPTCP4) | SOCKET_BIT(SOCKET_MPTCP6))
 
 /*
  * system.sockprotoname is struct proto.name of the kernel. The first table of a name is the
  * one it stands for. What accept(2) returns on an MPTCP listener may be a plain TCP socket and
- * still have the listener's name.
+ * still have the listener's name; a listener is in both tables.
  */
 static const struct {
         const char *name;
@@ -111,8 +115,8 @@ void socket_query_guess(struct arena *arena, const struct socket_query *q)
         o->protocol = arena_str(arena, q->protocol);
 }
 
-void socket_set_init(struct socket_set *set, struct arena *arena, struct socket_query **queries,
-        size_t n)
+void socket_set_init(
+        struct socket_set *set, struct arena *arena, struct socket_query **queries, size_t n)
 {
         *set = (struct socket_set){ .arena = arena, .queries = queries, .n = n };
         for (size_t i = 0; i < n; i++) {
@@ -244,9 +248,18 @@ const char *socket_tcp_state(unsigned state)
         /* TCP_… of include/net/tcp_states.h. 12 is a connection request, 13 a socket that is
          * bound and no more (since 91051f003948 "tcp: Dump bound-only sockets"). */
         static const char *const names[] = {
-                [1] = "ESTABLISHED", [2] = "SYN_SENT", [3] = "SYN_RECV", [4] = "FIN_WAIT1",
-                [5] = "FIN_WAIT2", [6] = "TIME_WAIT", [7] = "CLOSE", [8] = "CLOSE_WAIT",
-                [9] = "LAST_ACK", [10] = "LISTEN", [11] = "CLOSING", [12] = "SYN_RECV",
+                [1] = "ESTABLISHED",
+                [2] = "SYN_SENT",
+                [3] = "SYN_RECV",
+                [4] = "FIN_WAIT1",
+                [5] = "FIN_WAIT2",
+                [6] = "TIME_WAIT",
+                [7] = "CLOSE",
+                [8] = "CLOSE_WAIT",
+                [9] = "LAST_ACK",
+                [10] = "LISTEN",
+                [11] = "CLOSING",
+                [12] = "SYN_RECV",
                 [13] = "CLOSE",
         };
 
@@ -267,19 +280,29 @@ const char *socket_type_name(unsigned type)
         }
 }
 
-const char *socket_netlink_format(char buffer[static SOCKET_NETLINK_MAX], unsigned protocol,
-        uint32_t port)
+const char *socket_netlink_format(
+        char buffer[static SOCKET_NETLINK_MAX], unsigned protocol, uint32_t port)
 {
         static const char *const names[] = {
-                [NETLINK_ROUTE] = "route", [NETLINK_USERSOCK] = "usersock",
-                [NETLINK_FIREWALL] = "firewall", [NETLINK_SOCK_DIAG] = "sock_diag",
-                [NETLINK_NFLOG] = "nflog", [NETLINK_XFRM] = "xfrm", [NETLINK_SELINUX] = "selinux",
-                [NETLINK_ISCSI] = "iscsi", [NETLINK_AUDIT] = "audit",
-                [NETLINK_FIB_LOOKUP] = "fib_lookup", [NETLINK_CONNECTOR] = "connector",
-                [NETLINK_NETFILTER] = "netfilter", [NETLINK_IP6_FW] = "ip6_fw",
-                [NETLINK_DNRTMSG] = "dnrtmsg", [NETLINK_KOBJECT_UEVENT] = "uevent",
-                [NETLINK_GENERIC] = "generic", [NETLINK_SCSITRANSPORT] = "scsi",
-                [NETLINK_ECRYPTFS] = "ecryptfs", [NETLINK_RDMA] = "rdma",
+                [NETLINK_ROUTE] = "route",
+                [NETLINK_USERSOCK] = "usersock",
+                [NETLINK_FIREWALL] = "firewall",
+                [NETLINK_SOCK_DIAG] = "sock_diag",
+                [NETLINK_NFLOG] = "nflog",
+                [NETLINK_XFRM] = "xfrm",
+                [NETLINK_SELINUX] = "selinux",
+                [NETLINK_ISCSI] = "iscsi",
+                [NETLINK_AUDIT] = "audit",
+                [NETLINK_FIB_LOOKUP] = "fib_lookup",
+                [NETLINK_CONNECTOR] = "connector",
+                [NETLINK_NETFILTER] = "netfilter",
+                [NETLINK_IP6_FW] = "ip6_fw",
+                [NETLINK_DNRTMSG] = "dnrtmsg",
+                [NETLINK_KOBJECT_UEVENT] = "uevent",
+                [NETLINK_GENERIC] = "generic",
+                [NETLINK_SCSITRANSPORT] = "scsi",
+                [NETLINK_ECRYPTFS] = "ecryptfs",
+                [NETLINK_RDMA] = "rdma",
                 [NETLINK_CRYPTO] = "crypto",
         };
 

@@ -68,8 +68,8 @@ struct socket_set {
 };
 
 /* Borrows queries, which the caller has sorted. */
-void socket_set_init(struct socket_set *set, struct arena *arena, struct socket_query **queries,
-        size_t n);
+void socket_set_init(
+        struct socket_set *set, struct arena *arena, struct socket_query **queries, size_t n);
 
 /* Not done, and the socket may be in this table. */
 bool socket_query_wants(const struct socket_query *q, enum socket_table table);
@@ -113,5 +113,5 @@ const char *socket_type_name(unsigned type);
 
 /* "route:4242", protocol family and port. Returns buffer. */
 #define SOCKET_NETLINK_MAX 32
-const char *socket_netlink_format(char buffer[static SOCKET_NETLINK_MAX], unsigned protocol,
-        uint32_t port);
+const char *socket_netlink_format(
+        char buffer[static SOCKET_NETLINK_MAX], unsigned protocol, uint32_t port);

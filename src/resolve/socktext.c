@@ -28,8 +28,8 @@
 #define STATE_LISTEN 10
 
 /* Next line of the text; it is copied, because sscanf() measures all of what it is given. */
-static bool line_next(const char **at, size_t *left, char line[static LINE_MAX_LEN],
-        size_t *ret_len)
+static bool line_next(
+        const char **at, size_t *left, char line[static LINE_MAX_LEN], size_t *ret_len)
 {
         const char *end = *left ? memchr(*at, '\n', *left) : NULL;
         size_t len, kept;
@@ -68,8 +68,9 @@ static bool address_parse(const char *hex, int family, unsigned char ret[static 
 }
 
 /*
- *   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
- *    0: 0100007F:0539 00000000:0000 0A 00000000:00000001 00:00000000 00000000  1000        0 5120 1 …
+ * sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt uid timeout inode
+ *  0: 0100007F:0539 00000000:0000 0A 00000000:00000001 00:00000000 00000000   0       0 5120 1
+ *
  * The same in tcp, udp, udplite, raw and icmp, and with longer addresses in their relatives of
  * IPv6. "timeout" counts unanswered probes (of a closed window, or keepalive).
  */
@@ -87,13 +88,12 @@ static bool inet_line_parse(const char *line, int family, struct inet_line *ret)
         if (sscanf(line,
                     " %*[0-9]: %32[0-9A-Fa-f]:%4x %32[0-9A-Fa-f]:%4x %2x %8x:%8x %2x:%*x %8x"
                     " %*u %u %20llu",
-                    local, &ret->local_port, remote, &ret->remote_port, &ret->state,
-                    &ret->transmit, &ret->receive, &ret->timer, &ret->retransmits, &ret->probes,
-                    &inode) != 11)
+                    local, &ret->local_port, remote, &ret->remote_port, &ret->state, &ret->transmit,
+                    &ret->receive, &ret->timer, &ret->retransmits, &ret->probes, &inode) != 11)
                 return false;
         ret->inode = inode;
         return address_parse(local, family, ret->local) &&
-                address_parse(remote, family, ret->remote);
+               address_parse(remote, family, ret->remote);
 }
 
 static void inet_line_give(
@@ -118,9 +118,9 @@ static void inet_line_give(
         if (tcp && !listens) {
                 f.has_retransmits = true;
                 /* What the running timer counts: 1 retransmission, 2 keepalive, 4 probe. */
-                f.retransmits = l->timer == 1 ? l->retransmits
-                        : l->timer == 2 || l->timer == 4 ? l->probes
-                                                         : 0;
+                f.retransmits = l->timer == 1                    ? l->retransmits
+                                : l->timer == 2 || l->timer == 4 ? l->probes
+                                                                 : 0;
         }
         f.local = socket_address_format(local, family, l->local, l->local_port, NULL);
         if (!listens && !socket_address_none(family, l->remote, l->remote_port))
@@ -176,8 +176,8 @@ static void unix_line_give(
         struct socket_facts f = {
                 .type = socket_type_name(l->type),
                 .state = l->flags & 0x10000 ? "LISTEN"
-                        : l->state == 3     ? "ESTABLISHED"
-                        : l->state == 1     ? "CLOSE"
+                         : l->state == 3    ? "ESTABLISHED"
+                         : l->state == 1    ? "CLOSE"
                                             : NULL,
         };
 
@@ -225,8 +225,8 @@ static void unix_parse(struct socket_set *set, const char *text, size_t len, boo
  * Eth is the protocol. Pid is the port, signed in old kernels; their Dump is a pointer, or
  * "(null)".
  */
-static bool netlink_line(const char *line, uint64_t *ret_inode,
-        char name[static SOCKET_ADDRESS_MAX])
+static bool netlink_line(
+        const char *line, uint64_t *ret_inode, char name[static SOCKET_ADDRESS_MAX])
 {
         unsigned long long inode;
         unsigned protocol;
@@ -245,8 +245,7 @@ static bool netlink_line(const char *line, uint64_t *ret_inode,
  * 00000000 3      3    0003   2     1 0      0      5124
  * Of the interface only the number is here, and it may belong to another namespace.
  */
-static bool packet_line(const char *line, uint64_t *ret_inode,
-        char name[static SOCKET_ADDRESS_MAX])
+static bool packet_line(const char *line, uint64_t *ret_inode, char name[static SOCKET_ADDRESS_MAX])
 {
         unsigned long long inode;
         int interface;
@@ -273,8 +272,8 @@ static void named_parse(struct socket_set *set, enum socket_table table, const c
                         socket_set_give(set, inode, table, &(struct socket_facts){ .local = name });
 }
 
-void socktext_parse(struct socket_set *set, enum socket_table table, const char *text, size_t len,
-        bool cut)
+void socktext_parse(
+        struct socket_set *set, enum socket_table table, const char *text, size_t len, bool cut)
 {
         switch (table) {
         case SOCKET_UNIX:

@@ -14,8 +14,8 @@ struct procio;
 
 /* One table; text is len bytes. cut: it ends before the table does. A unix socket that is
  * claimed more than once, or is in a cut table, is left as it is (see unix_parse()). */
-void socktext_parse(struct socket_set *set, enum socket_table table, const char *text, size_t len,
-        bool cut);
+void socktext_parse(
+        struct socket_set *set, enum socket_table table, const char *text, size_t len, bool cut);
 
 struct socktext_result {
         unsigned read; /* tables that were read whole, or that the kernel does not have */

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The verb show, and the default: one snapshot on stdout. On stderr what stdout has no
+ * place for: targets that are not there, and with --raw what could not be read.
+ */
+#include "cmd-show.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "options.h"
+#include "report.h"
+#include "terminal.h"
+#include "watch.h"
+
+/* JSON always gets its document, so that a script can tell "nothing" from "broken". */
+static bool is_printed(const struct options *o, const struct pwhy_snapshot *s)
+{
+        return o->format == PWHY_JSON || pwhy_snapshot_count(s) > 0;
+}
+
+static enum status show_snapshot(const struct options *o, const struct pwhy_snapshot *s)
+{
+        struct pwhy_render how = { .format = o->format };
+        bool printed = is_printed(o, s);
+
+        if (o->format == PWHY_TEXT) {
+                how.colour = terminal_wants_colour(o->colour);
+                how.columns = terminal_columns();
+        }
+        if (printed) {
+                int r = pwhy_snapshot_render(s, stdout, &how);
+
+                if (r >= 0 && fflush(stdout))
+                        r = -errno;
+                if (r < 0)
+                        return ferror(stdout) ? report_output(-r) : report_stop(o, r);
+        }
+        report_unmatched(s, "pwhy: ", stderr);
+        if (!printed || (o->format == PWHY_RAW && pwhy_snapshot_incomplete(s)))
+                report_gaps(s, "pwhy: ", stderr);
+        return report_status(s);
+}
+
+static enum status show_once(const struct options *o)
+{
+        struct pwhy_snapshot *s;
+        enum status status;
+        int r = pwhy_snapshot_take(o->query, &s);
+
+        if (r < 0)
+                return report_stop(o, r);
+        status = show_snapshot(o, s);
+        pwhy_snapshot_free(s);
+        return status;
+}
+
+int cmd_show(int argc, char **argv)
+{
+        struct options o = { 0 };
+        enum status status;
+        int r = options_parse(argc, argv, &o);
+
+        if (r < 0)
+                return report_stop(&o, r);
+        status = o.watch_ns ? watch_run(&o) : show_once(&o);
+        options_done(&o);
+        return status;
+}

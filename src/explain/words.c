@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Sentences are built in a bounded buffer: what comes from a target is bounded by what capture
+ * kept, and cut here at what a sentence can bear. It is not escaped: that is the renderers'.
+ */
+#include "explain/words.h"
+
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "explain/rules.h"
+#include "explain/when.h"
+#include "model.h"
+
+#define SENTENCE_MAX 1024
+#define NAMED_MAX 3 /* children named */
+
+struct line {
+        char text[SENTENCE_MAX];
+        size_t len;
+};
+
+static void __attribute__((format(printf, 2, 3))) add(struct line *l, const char *format, ...)
+{
+        size_t room = sizeof(l->text) - l->len;
+        va_list ap;
+        int n;
+
+        va_start(ap, format);
+        n = vsnprintf(l->text + l->len, room, format, ap);
+        va_end(ap);
+        if (n > 0)
+                l->len += (size_t)n < room ? (size_t)n : room - 1;
+}
+
+static const struct kind_words {
+        const char *kind;
+        const char *noun;    /* "a pipe": when nothing identifies it */
+        const char *prefix;  /* before a path; NULL: none */
+} kind_words[] = {
+        { "tcp", "a TCP socket", NULL },
+        { "udp", "a UDP socket", NULL },
+        { "unix", "a unix socket", NULL },
+        { "netlink", "a netlink socket", NULL },
+        { "packet", "a packet socket", NULL },
+        { "raw", "a raw socket", NULL },
+        { "vsock", "a vsock socket", NULL },
+        { "socket", "a socket", NULL },
+        { "pipe", "a pipe", "pipe" },
+        { "fifo", "a FIFO", "FIFO" },
+        { "tty", "a terminal", "terminal" },
+        { "file", "a file", NULL },
+        { "directory", "a directory", NULL },
+        { "block", "a block device", "block device" },
+        { "chardev", "a device", "device" },
+        { "epoll", "an epoll set", NULL },
+        { "poll-set", "a set of file descriptors", NULL },
+        { "io_uring", "an io_uring", NULL },
+        { "eventfd", "an eventfd", NULL },
+        { "timerfd", "a timerfd", NULL },
+        { "signalfd", "a signalfd", NULL },
+        { "inotify", "an inotify queue", NULL },
+        { "fanotify", "a fanotify queue", NULL },
+        { "userfaultfd", "a userfaultfd", NULL },
+        { "seccomp", "a seccomp listener", NULL },
+        { "futex", "a futex", "futex" },
+        { "process", "a process", "process" },
+        { "sysv-sem", "a System V semaphore", NULL },
+        { "sysv-msg", "a System V message queue", NULL },
+        { "posix-mq", "a POSIX message queue", NULL },
+};
+
+static const struct kind_words *words_of(const char *kind)
+{
+        for (size_t i = 0; kind && i < ARRAY_SIZE(kind_words); i++) {
+                size_t len = strlen(kind_words[i].kind);
+
+                /* The first of a rule's list "tcp|unix" stands for all that follow. */
+                if (strncmp(kind, kind_words[i].kind, len) == 0 && !kind[len])
+                        return &kind_words[i];
+        }
+        return NULL;
+}
+
+static void add_noun(struct line *l, const char *kind)
+{
+        const struct kind_words *w = words_of(kind);
+
+        add(l, "%s", w ? w->noun : kind && strchr(kind, '|') ? "a socket or file" : "something");
+}
+
+static bool is_socket(const struct object *o)
+{
+        return o->kind && (o->protocol || strcmp(o->kind, "socket") == 0);
+}
+
+/* "TCP, fd 3" or "unix stream socket, fd 3" */
+static void add_socket_kind(struct line *l, const struct object *o)
+{
+        if (strcmp(o->kind, "unix") == 0)
+                add(l, "unix%s%s socket", o->type ? " " : "", o->type ? o->type : "");
+        else
+                add(l, "%s", o->protocol ? o->protocol : "socket");
+        if (o->fd >= 0)
+                add(l, ", fd %d", o->fd);
+}
+
+static void add_socket(struct line *l, const struct object *o, const char *name)
+{
+        if (name && *name) {
+                add(l, "%.300s (", name);
+                add_socket_kind(l, o);
+                add(l, ")");
+                return;
+        }
+        if (strcmp(o->kind, "unix") == 0 && o->type)
+                add(l, "a unix %s socket", o->type);
+        else
+                add_noun(l, o->kind);
+        if (o->fd >= 0)
+                add(l, " (fd %d)", o->fd);
+}
+
+static void add_object(struct line *l, const struct object *o, const char *kind)
+{
+        const struct kind_words *w = words_of(o && o->kind ? o->kind : kind);
+
+        if (!o) {
+                add_noun(l, kind);
+                return;
+        }
+        if (is_socket(o)) {
+                add_socket(l, o, o->local);
+                return;
+        }
+        if (o->path)
+                add(l, "%s%s%.300s", w && w->prefix ? w->prefix : "", w && w->prefix ? " " : "",
+                        o->path);
+        else if (o->has_address)
+                add(l, "%s at 0x%llx", w && w->prefix ? w->prefix : "an address",
+                        (unsigned long long)o->address);
+        else if (o->pid)
+                add(l, "%.64s (%d)", o->comm ? o->comm : "process", (int)o->pid);
+        else if (o->inode && w && w->prefix)
+                add(l, "%s %llu", w->prefix, (unsigned long long)o->inode);
+        else
+                add_noun(l, o->kind ? o->kind : kind);
+        if (o->fd >= 0)
+                add(l, " (fd %d)", o->fd);
+}
+
+static void add_peer(struct line *l, const struct object *o, const char *kind)
+{
+        if (o && is_socket(o) && o->remote) {
+                add_socket(l, o, o->remote);
+                return;
+        }
+        if (o && is_socket(o) && o->local && *o->local) {
+                add(l, "the peer of ");
+                add_socket(l, o, o->local);
+                return;
+        }
+        add(l, "the other end of ");
+        add_object(l, o, kind);
+}
+
+const char *words_object(struct arena *a, const struct object *o, const char *kind)
+{
+        struct line l = { .len = 0 };
+
+        add_object(&l, o, kind);
+        return arena_str(a, l.text);
+}
+
+const char *words_evidence(struct arena *a, const struct object *o)
+{
+        struct line l = { .len = 0 };
+
+        if (!o || !o->kind)
+                return NULL;
+        if (o->fd >= 0)
+                add(&l, "fd %d is ", o->fd);
+        if (is_socket(o)) {
+                bool listening = o->state && strcmp(o->state, "LISTEN") == 0;
+
+                if (listening)
+                        add(&l, "a listening %s socket",
+                                o->protocol ? o->protocol : o->kind);
+                else
+                        add_noun(&l, o->kind);
+                if (o->state && !listening)
+                        add(&l, " in state %s", o->state);
+                if (o->has_queues && !listening && (o->receive_queue || o->send_queue))
+                        add(&l, ", %u bytes received, %u bytes not yet acknowledged",
+                                o->receive_queue, o->send_queue);
+                return arena_str(a, l.text);
+        }
+        if (strcmp(o->kind, "futex") == 0 && o->has_word) {
+                add(&l, "futex at 0x%llx holds %u", (unsigned long long)o->address, o->word);
+                return arena_str(a, l.text);
+        }
+        if (o->fd < 0)
+                return NULL;
+        add_noun(&l, o->kind);
+        if (o->path)
+                add(&l, ", %.300s", o->path);
+        else if (o->inode)
+                add(&l, ", inode %llu", (unsigned long long)o->inode);
+        return arena_str(a, l.text);
+}
+
+static void add_owner(struct line *l, const char *comm, pid_t pid, const char *unknown)
+{
+        if (pid > 0)
+                add(l, "%.64s (%d)", comm ? comm : "process", (int)pid);
+        else
+                add(l, "%s", unknown);
+}
+
+static void add_children(struct line *l, const struct process *p)
+{
+        size_t n = p->n_children + p->n_children_hidden;
+
+        if (!p->has_children || !n) {
+                add(l, "a child process");
+                return;
+        }
+        if (n > 1)
+                add(l, "any of its %zu children: ", n);
+        for (size_t i = 0; i < p->n_children && i < NAMED_MAX; i++) {
+                add(l, "%s", i ? ", " : "");
+                add_owner(l, p->children[i].comm, p->children[i].pid, "");
+        }
+        if (n > NAMED_MAX)
+                add(l, " …");
+}
+
+static void add_members(struct line *l, const struct object *o)
+{
+        size_t n = o ? o->n_members + o->n_members_hidden : 0;
+
+        if (!n) {
+                add(l, "%s", o ? "an event" : "any of a set of file descriptors");
+                return;
+        }
+        if (n > 1) {
+                add(l, "any of %zu file descriptors", n);
+                return;
+        }
+        if (o->members[0].events & POLLIN)
+                add(l, "input on ");
+        else if (o->members[0].events & POLLOUT)
+                add(l, "room on ");
+        else
+                add(l, "an event on ");
+        add_object(l, o->members[0].object, NULL);
+}
+
+/* The deadline of a wait: of the call, or of what it waits on. */
+static bool deadline_of(const struct thread *t, const struct object *o, int64_t *ret_ns)
+{
+        if (t->call.has_deadline)
+                *ret_ns = t->call.deadline_ns;
+        else if (o && o->has_deadline)
+                *ret_ns = o->deadline_ns;
+        else
+                return false;
+        return true;
+}
+
+static void add_left(struct line *l, const struct thread *t, const struct object *o, bool at_most)
+{
+        char text[DURATION_MAX];
+        int64_t left;
+
+        if (!deadline_of(t, o, &left))
+                return;
+        if (left <= 0)
+                add(l, "%s", at_most ? "" : ", which is over about now");
+        else
+                add(l, "%s another %s", at_most ? ", for at most" : " for",
+                        duration_format(text, left));
+}
+
+static void add_word(struct line *l, const char *word, size_t len, const struct rule *rule,
+        const struct thread *t, const struct object *o)
+{
+        const char *kind = rule->made ? rule->made : rule->kinds;
+        bool known;
+        const char *leaf;
+
+        if (strncmp(word, "object", len) == 0) {
+                add_object(l, o, kind);
+        } else if (strncmp(word, "peer", len) == 0) {
+                add_peer(l, o, kind);
+        } else if (strncmp(word, "members", len) == 0) {
+                add_members(l, o);
+        } else if (strncmp(word, "children", len) == 0) {
+                add_children(l, t->process);
+        } else if (strncmp(word, "child", len) == 0) {
+                add_owner(l, o ? o->comm : NULL, o ? o->pid : 0, "a child process");
+        } else if (strncmp(word, "parent", len) == 0) {
+                add_owner(l, t->process->parent_comm, t->process->ppid, "its parent");
+        } else if (strncmp(word, "tracer", len) == 0) {
+                add_owner(l, t->tracer_comm, t->tracer, "a tracer");
+        } else if (strncmp(word, "call", len) == 0) {
+                add(l, "%s", t->call.desc ? t->call.desc->name : "a system call");
+        } else if (strncmp(word, "leaf", len) == 0) {
+                leaf = thread_leaf(t, &known);
+                add(l, "%.128s", leaf ? leaf : "the kernel");
+        } else if (strncmp(word, "cpu", len) == 0) {
+                if (t->cpu >= 0)
+                        add(l, "CPU %d", t->cpu);
+                else
+                        add(l, "a CPU");
+        } else if (strncmp(word, "left", len) == 0) {
+                add_left(l, t, o, false);
+        } else if (strncmp(word, "atmost", len) == 0) {
+                add_left(l, t, o, true);
+        }
+}
+
+const char *words_sentence(
+        struct arena *a, const struct rule *rule, const struct thread *t, const struct object *o)
+{
+        struct line l = { .len = 0 };
+        const char *p = rule->text;
+
+        while (*p) {
+                const char *open = strchr(p, '{'), *close = open ? strchr(open, '}') : NULL;
+
+                if (!close) {
+                        add(&l, "%s", p);
+                        break;
+                }
+                add(&l, "%.*s", (int)(open - p), p);
+                add_word(&l, open + 1, (size_t)(close - open - 1), rule, t, o);
+                p = close + 1;
+        }
+        return arena_str(a, l.text);
+}

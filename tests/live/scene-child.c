@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Processes that wait for their children, and children nobody has waited for. */
+#include "scene.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#ifndef P_PIDFD
+#define P_PIDFD 3
+#endif
+
+enum wait_how { ANY, ONE, PIDFD };
+
+/* The child that is waited for; it tells its number itself, after its parent is known. */
+static pid_t sleeper_start(struct stage *st, unsigned index)
+{
+        pid_t pid = child_start(st);
+
+        if (pid == 0)
+                for (;;)
+                        pause();
+        shared_set(st, index, (uint64_t)pid);
+        return pid;
+}
+
+static void wait_actor(struct stage *st, int how)
+{
+        pid_t one = sleeper_start(st, 0), two = sleeper_start(st, 1);
+        siginfo_t info;
+        int fd;
+
+        (void)two;
+        switch (how) {
+        case ANY:
+                waitpid(-1, NULL, 0);
+                break;
+        case ONE:
+                waitpid(one, NULL, 0);
+                break;
+        case PIDFD:
+                fd = (int)NEED(st, syscall(SYS_pidfd_open, one, 0));
+                shared_set(st, 2, (uint64_t)fd);
+                waitid((idtype_t)P_PIDFD, (id_t)fd, &info, WEXITED);
+                break;
+        }
+        child_end();
+}
+
+static void wait_run(struct stage *st, int how)
+{
+        pid_t pid = child_start(st);
+        int one, two;
+
+        if (pid == 0)
+                wait_actor(st, how);
+        wait_call(st, pid, SYS_wait4, SYS_waitid, -1);
+        one = (int)shared_get(st, 0);
+        two = (int)shared_get(st, 1);
+        if (how == ANY)
+                stage_ready(st, pid, pid, "children=%d,%d", one, two);
+        else if (how == ONE)
+                stage_ready(st, pid, pid, "child=%d sibling=%d", one, two);
+        else
+                stage_ready(st, pid, pid, "child=%d sibling=%d pidfd=%d", one, two,
+                        (int)shared_get(st, 2));
+}
+
+/* The parent of a vfork sleeps, uninterruptibly, until the child executes or ends. */
+static void vfork_run(struct stage *st, int how)
+{
+        pid_t pid = child_start(st), parent;
+
+        (void)how;
+        if (pid == 0) {
+                parent = getpid();
+                if (vfork() == 0) {
+                        prctl(PR_SET_PDEATHSIG, SIGKILL);
+                        if (getppid() != parent)
+                                _exit(1);
+                        shared_set(st, 0, (uint64_t)getpid());
+                        for (;;)
+                                pause();
+                }
+                child_end();
+        }
+        shared_wait(st, 0);
+#ifdef SYS_vfork
+        wait_call(st, pid, SYS_vfork, SYS_clone, -1);
+#else
+        wait_call(st, pid, SYS_clone, -1);
+#endif
+        stage_ready(st, pid, pid, "child=%d", (int)shared_get(st, 0));
+}
+
+static void zombie(struct stage *st, int how)
+{
+        pid_t pid = child_start(st);
+
+        (void)how;
+        if (pid == 0)
+                _exit(3);
+        wait_state(st, pid, "Z");
+        stage_ready(st, pid, pid, "parent=%d", st->pid);
+}
+
+static void *pause_main(void *arg)
+{
+        for (;;)
+                pause();
+        return arg;
+}
+
+/* A process without a main thread lives on in the others. */
+static void zombie_leader(struct stage *st, int how)
+{
+        pid_t pid = child_start(st), other;
+
+        (void)how;
+        if (pid == 0) {
+                shared_set(st, 0, (uint64_t)thread_start(pause_main, NULL, NULL, NULL));
+                pthread_exit(NULL);
+        }
+        other = (pid_t)shared_wait(st, 0);
+        wait_state(st, pid, "Z");
+#ifdef SYS_pause
+        wait_call(st, other, SYS_pause, -1);
+#else
+        wait_call(st, other, SYS_ppoll, -1);
+#endif
+        stage_ready(st, pid, pid, "thread=%d parent=%d", other, st->pid);
+}
+
+const struct scene scenes_child[] = {
+        { "wait-any", wait_run, ANY, "wait for any of two children" },
+        { "waitpid", wait_run, ONE, "waitpid(2) for one of two children" },
+        { "waitid-pidfd", wait_run, PIDFD, "waitid(P_PIDFD) for one of two children" },
+        { "vfork", vfork_run, 0, "the parent of a vfork(2) whose child stays" },
+        { "zombie", zombie, 0, "a child that is not reaped" },
+        { "zombie-leader", zombie_leader, 0, "the main thread has ended, another lives" },
+        { NULL, NULL, 0, NULL },
+};

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Threads that wait for a user-space program to answer a page fault, and what follows when
+ * one does so with a kernel lock held.
+ */
+#include "scene.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/userfaultfd.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#ifndef UFFD_USER_MODE_ONLY
+#define UFFD_USER_MODE_ONLY 1
+#endif
+
+enum how { TOUCH, WRITE, BEHIND };
+
+struct trap {
+        int fd;
+        volatile char *page;
+        int pipe[2];
+};
+
+static struct trap trap; /* of the actor's process */
+
+/* A page that only the holder of the fd could fill. */
+static void trap_set(struct stage *st, int how)
+{
+        struct uffdio_api api = { .api = UFFD_API };
+        struct uffdio_register range = { .mode = UFFDIO_REGISTER_MODE_MISSING };
+        size_t size = (size_t)sysconf(_SC_PAGESIZE);
+
+        trap.fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC);
+        /* Without privileges, only faults of user space may be caught. */
+        if (trap.fd < 0 && errno == EPERM && how == TOUCH)
+                trap.fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | UFFD_USER_MODE_ONLY);
+        NEED(st, trap.fd);
+        NEED(st, ioctl(trap.fd, UFFDIO_API, &api));
+        trap.page = MUST_MAP(
+                mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+        range.range.start = (uintptr_t)trap.page;
+        range.range.len = size;
+        MUST(ioctl(trap.fd, UFFDIO_REGISTER, &range));
+        MUST(pipe2(trap.pipe, O_CLOEXEC));
+}
+
+static void *touch_main(void *arg)
+{
+        (void)arg;
+        (void)trap.page[0];
+        child_end();
+}
+
+static void *write_main(void *arg)
+{
+        (void)arg;
+        (void)!write(trap.pipe[1], (const void *)trap.page, 64);
+        child_end();
+}
+
+static void *behind_main(void *arg)
+{
+        (void)arg;
+        (void)!write(trap.pipe[1], "x", 1);
+        child_end();
+}
+
+static void fault_actor(struct stage *st, int how)
+{
+        pid_t tid;
+
+        trap_set(st, how);
+        shared_set(st, 1, (uint64_t)trap.fd);
+        shared_set(st, 2, (uintptr_t)trap.page);
+        shared_set(st, 3, (uint64_t)trap.pipe[1]);
+        shared_set(st, 4, fd_inode(trap.pipe[1]));
+        tid = thread_start(how == TOUCH ? touch_main : write_main, NULL, NULL, NULL);
+        shared_set(st, 0, (uint64_t)tid);
+        if (how == BEHIND) {
+                /* Not before the other has the lock. */
+                wait_call(st, tid, SYS_write, -1);
+                shared_set(st, 5, (uint64_t)thread_start(behind_main, NULL, NULL, NULL));
+        }
+        for (;;)
+                pause();
+}
+
+static void fault_run(struct stage *st, int how)
+{
+        pid_t pid = child_start(st), faulter, behind;
+
+        if (pid == 0)
+                fault_actor(st, how);
+        faulter = (pid_t)shared_wait(st, 0);
+        if (how == TOUCH)
+                wait_outside(st, faulter);
+        else
+                wait_call(st, faulter, SYS_write, -1);
+        if (how == BEHIND) {
+                behind = (pid_t)shared_wait(st, 5);
+                wait_call(st, behind, SYS_write, -1);
+                wait_state(st, behind, "D");
+                stage_ready(st, pid, behind, "fd=%d inode=%lu holder=%d", (int)shared_get(st, 3),
+                        shared_get(st, 4), faulter);
+                return;
+        }
+        stage_ready(st, pid, faulter, "uffd=%d address=0x%lx pipe=%d", (int)shared_get(st, 1),
+                shared_get(st, 2), (int)shared_get(st, 3));
+}
+
+const struct scene scenes_fault[] = {
+        { "userfaultfd-fault", fault_run, TOUCH, "a page fault that nobody answers" },
+        { "userfaultfd-write", fault_run, WRITE, "the same inside write(2) to a pipe" },
+        { "pipe-mutex", fault_run, BEHIND, "write(2) to that pipe, behind the first writer" },
+        { NULL, NULL, 0, NULL },
+};

@@ -1,0 +1,517 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Makes each scene for real, asks pwhy about it, and compares with what is known to be so.
+
+A scene's ready line says what only its maker knows: the fd, the addresses, the inode, the
+other processes. A row of ROWS says which reason and kind of object that must lead to, and
+which of the facts pwhy must have found; any fact it gives without having to must be true as
+well. Where the kernel's files do not tell, the row allows "unknown", and never another
+reason. Afterwards the thread must be where it was, without having run.
+"""
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+import urllib.parse
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+CONFIDENCES = ("guess", "likely", "certain")
+REASONS = frozenset(
+    """running runnable throttled stopped traced frozen zombie sleep signal accept connect
+    receive send open read write poll disk remote-fs lock condition semaphore barrier join
+    futex child reply memory kernel idle unknown""".split())
+KINDS = frozenset(
+    """tcp udp unix netlink packet raw vsock socket pipe fifo tty file directory block chardev
+    nfs fuse epoll poll-set io_uring eventfd timerfd signalfd inotify fanotify userfaultfd
+    seccomp mutex rwlock condvar semaphore barrier futex thread flock posix-lock ofd-lock lease
+    kernel-mutex kernel-rwsem kernel-semaphore sysv-sem sysv-msg posix-mq process timer cgroup
+    memory""".split())
+# Which keys of a ready line name somebody with such a role.
+ROLES = {
+    "holder": ("holder", "other"),
+    "peer": ("peer", "stage"),
+    "child": ("child", "children"),
+    "thread": ("other",),
+    "tracer": ("tracer",),
+    "server": ("pid", "stage"),
+    "parent": ("parent",),
+}
+MEMBERS_MAX = 64  # a larger set may be cut there
+SLACK_NS = 2_000_000_000
+START_S = 60
+PWHY_S = 30
+
+
+class Failure(Exception):
+    """What was expected and what came instead."""
+
+    def __init__(self, expected, got):
+        super().__init__(f"expected {expected} got {got}")
+
+
+@dataclass(frozen=True)
+class Row:
+    reasons: str  # allowed ones, separated by spaces
+    kinds: str = ""  # allowed ones; "-": no object; empty: any or none
+    must: str = ""  # fields of the object that must be there
+    state: str = ""  # of a connection, if it is told
+    members: bool = False  # the set's members must be those of the ready line
+    deadline: str = "may"  # "must" be there, "may", or "never"
+    most: str = "certain"  # highest confidence that is right
+    calls: str = ""  # allowed names of the system call
+    tries: int = 1  # of what changes from one moment to the next
+    still: bool = True  # does not run, so that nothing may have moved
+    check: object = None  # of the whole document: f(test, ready, document, thread)
+
+
+def check_crowd(test, ready, document, _thread):
+    """All threads of the process, each in its place."""
+    document = test.ask(ready["pid"])
+    address = int(ready["address"], 16)
+    seen = [
+        t for t in document["threads"]
+        if t["wait"]["reason"] == "futex" and
+        int(t["wait"].get("object", {}).get("address", "0"), 16) == address
+    ]
+    if len(seen) != int(ready["threads"]):
+        raise Failure(f"{ready['threads']} threads at {ready['address']}", len(seen))
+
+
+def check_names(test, ready, _document, thread):
+    """Names come through whole in JSON and harmless in text."""
+    for field in ("comm", "exe"):
+        expected = urllib.parse.unquote(ready[field])
+        if thread.get(field) != expected:
+            raise Failure(f"{field} {expected!r}", repr(thread.get(field)))
+    arguments = thread.get("cmdline") or []
+    if len(arguments) < 2 or not arguments[1].startswith("bad \\xff\\xfe\\xc0\\x80 utf-8 \x1b]0;"):
+        raise Failure("an argument with \\xNN for bytes that are not UTF-8",
+                      repr([a[:40] for a in arguments]))
+    text = subprocess.run([test.pwhy, ready["tid"]], stdin=subprocess.DEVNULL,
+                          capture_output=True, timeout=PWHY_S, check=False).stdout
+    bad = re.search(r"[^\n\t\x20-\x7e\u00a0-\U0010ffff]", text.decode())
+    if bad or not text:
+        raise Failure("text without control characters", repr(bad[0] if bad else text))
+
+
+def check_leader(test, ready, _document, _thread):
+    """The process lives on, in its other thread."""
+    other = test.thread(test.ask(ready["thread"]), ready["thread"])
+    if other["wait"]["reason"] != "signal":
+        raise Failure("reason signal of the other thread", other["wait"]["reason"])
+
+
+TCP_LISTEN = Row("accept", "tcp", "fd local", state="LISTEN")
+TCP_CONNECT = Row("connect", "tcp", "fd remote", state="SYN_SENT")
+TCP_RECEIVE = Row("receive", "tcp", "fd local remote", state="ESTABLISHED")
+TCP_SEND = Row("send", "tcp", "fd local remote", state="ESTABLISHED")
+POLL = Row("poll", "poll-set", members=True)
+EPOLL = Row("poll", "epoll", "fd", members=True)
+SLEEP = Row("sleep", "timer", deadline="must")
+SLEEP_POLL = Row("sleep", "timer poll-set -")
+DISK = Row("disk", "file", "fd path")
+STOPPED = Row("stopped")
+TRACED = Row("traced")
+
+ROWS = {
+    "tcp-accept": TCP_LISTEN,
+    "tcp-accept4": TCP_LISTEN,
+    "tcp6-accept": TCP_LISTEN,
+    "tcp6-accept4": TCP_LISTEN,
+    "tcp-accept-netns": TCP_LISTEN,
+    "tcp-connect": TCP_CONNECT,
+    "tcp6-connect": TCP_CONNECT,
+    "tcp-recv": TCP_RECEIVE,
+    "tcp-read": TCP_RECEIVE,
+    "tcp-recvmsg": TCP_RECEIVE,
+    "tcp-readv": TCP_RECEIVE,
+    "tcp6-recv": TCP_RECEIVE,
+    "tcp-recv-waitall": TCP_RECEIVE,
+    "tcp-recv-timeout": TCP_RECEIVE,
+    "tcp-send": TCP_SEND,
+    "tcp-write": TCP_SEND,
+    "tcp6-send": TCP_SEND,
+    "udp-recvfrom": Row("receive", "udp", "fd local"),
+    "udp6-recvfrom": Row("receive", "udp", "fd local"),
+    "raw-recv": Row("receive unknown", "raw", "fd"),
+    "netlink-recv": Row("receive unknown", "netlink", "fd"),
+    "packet-recv": Row("receive unknown", "packet", "fd"),
+    "socket-inherited": TCP_LISTEN,
+    "unix-accept": Row("accept", "unix", "fd local"),
+    "unix-accept-abstract": Row("accept", "unix", "fd local"),
+    "unix-seqpacket-accept": Row("accept", "unix", "fd local"),
+    "unix-recv": Row("receive", "unix", "fd local"),
+    "unix-seqpacket-recv": Row("receive", "unix", "fd local"),
+    "unix-send-full": Row("send", "unix", "fd"),
+    "unix-connect-full": Row("connect", "unix", "fd"),
+    "unix-dgram-recv": Row("receive", "unix", "fd local"),
+    "unix-dgram-send-full": Row("send", "unix", "fd"),
+    "unix-socketpair-read": Row("receive", "unix", "fd"),
+    "pipe-read-empty": Row("read", "pipe", "fd inode"),
+    "pipe-read-packet": Row("read", "pipe", "fd inode"),
+    "pipe-write-full": Row("write", "pipe", "fd inode"),
+    "pipe-splice": Row("read", "pipe", "fd inode"),
+    "fifo-read": Row("read", "fifo", "fd path"),
+    "fifo-open-read": Row("open", "fifo", "path"),
+    "fifo-open-write": Row("open", "fifo", "path"),
+    "tty-read": Row("read", "tty", "fd path"),
+    "tty-read-master": Row("read", "tty chardev", "fd"),
+    "tty-write-stopped": Row("write", "tty", "fd path"),
+    "tty-write-full": Row("write", "tty", "fd path"),
+    "tty-stopped": STOPPED,
+    "poll": POLL,
+    "poll-timeout": POLL,
+    "poll-100": POLL,
+    "poll-sleep": SLEEP_POLL,
+    "ppoll": POLL,
+    "ppoll-timeout": POLL,
+    "select": POLL,
+    "select-timeout": POLL,
+    "select-sleep": SLEEP_POLL,
+    "pselect": POLL,
+    "pselect-timeout": POLL,
+    "epoll-wait": EPOLL,
+    "epoll-nested": EPOLL,
+    "epoll-pwait2-timeout": EPOLL,
+    "eventfd-read": Row("read", "eventfd", "fd"),
+    "eventfd-write": Row("write", "eventfd", "fd"),
+    "timerfd-read": Row("read", "timerfd", "fd", deadline="must"),
+    "timerfd-read-realtime": Row("read", "timerfd", "fd", deadline="must"),
+    "timerfd-read-unarmed": Row("read", "timerfd", "fd", deadline="never"),
+    "signalfd-read": Row("read signal", "signalfd", "fd"),
+    "inotify-read": Row("read", "inotify", "fd"),
+    "dup-900": Row("read", "pipe", "fd inode"),
+    "nanosleep": SLEEP,
+    # Which call was restarted is nowhere to be read: only the time of restart_syscall(2).
+    "nanosleep-restarted": Row("sleep unknown", "timer -", most="likely"),
+    "sleep": SLEEP,
+    "clock-nanosleep-realtime": SLEEP,
+    "clock-nanosleep-monotonic": SLEEP,
+    "pause": Row("signal"),
+    "sigsuspend": Row("signal"),
+    "sigwaitinfo": Row("signal"),
+    "sigtimedwait": Row("signal"),
+    "futex-wait": Row("futex", "futex", "address"),
+    "futex-wait-timeout": Row("futex", "futex", "address"),
+    "futex-wait-bitset": Row("futex", "futex", "address"),
+    "futex-waitv": Row("futex", "futex -"),
+    "futex-pi": Row("lock futex", "mutex futex", "address"),
+    "pthread-mutex": Row("lock futex", "mutex futex", "address"),
+    "pthread-cond": Row("condition futex", "condvar futex", "address"),
+    "pthread-join": Row("join futex", "thread futex"),
+    "sem-wait": Row("semaphore futex", "semaphore futex", "address"),
+    "pthread-barrier": Row("barrier futex", "barrier futex", "address"),
+    "pthread-rwlock-read": Row("lock futex", "rwlock futex", "address"),
+    "pthread-rwlock-write": Row("lock futex", "rwlock futex", "address"),
+    "many-threads": Row("futex", "futex", "address", check=check_crowd),
+    "wait-any": Row("child", "process -"),
+    "waitpid": Row("child", "process"),
+    "waitid-pidfd": Row("child", "process"),
+    "vfork": Row("child", "process"),
+    "zombie": Row("zombie"),
+    "zombie-leader": Row("zombie", check=check_leader),
+    "stopped": STOPPED,
+    "stopped-tstp": STOPPED,
+    "traced-syscall": TRACED,
+    "traced-interrupt": TRACED,
+    # Another program may have the CPU at the moment of asking, or not have it.
+    "running": Row("running", tries=5, still=False),
+    "runnable": Row("runnable", tries=5, still=False),
+    "throttled": Row("throttled runnable", tries=5, still=False),
+    "frozen-v1": Row("frozen", "cgroup -"),
+    "frozen-v2": Row("frozen", "cgroup -"),
+    "disk-read": Row("disk", "block", "fd path"),
+    "disk-fsync": Row("disk", "block", "fd path"),
+    "disk-read-file": DISK,
+    "disk-read-cold": DISK,
+    "disk-fault": Row("disk", "file block -"),
+    "userfaultfd-fault": Row("reply unknown", "userfaultfd -"),
+    # It is in write(2) to a pipe that has room.
+    "userfaultfd-write": Row("reply unknown", "userfaultfd -"),
+    # So is this one: it waits for the pipe's mutex, which the one above holds.
+    "pipe-mutex": Row("lock unknown", "kernel-mutex pipe -"),
+    "flock": Row("lock unknown", "flock", "fd"),
+    "posix-lock": Row("lock unknown", "posix-lock", "fd"),
+    "ofd-lock": Row("lock unknown", "ofd-lock", "fd"),
+    "sysv-msgrcv": Row("receive unknown", "sysv-msg"),
+    "sysv-msgsnd": Row("send unknown", "sysv-msg"),
+    "sysv-semop": Row("semaphore unknown", "sysv-sem"),
+    "mq-receive": Row("receive unknown", "posix-mq", "fd"),
+    "mq-send": Row("send unknown", "posix-mq", "fd"),
+    "io-uring-wait": Row("poll unknown", "io_uring", "fd"),
+    "i386-nanosleep": Row("sleep", "timer -", calls="nanosleep"),
+    "i386-read": Row("read", "pipe", "fd inode", calls="read"),
+    "hostile-names": Row("signal", check=check_names),
+}
+
+
+class Scene:
+    """A scene that is ready; the end of its input ends it."""
+
+    def __init__(self, program, name):
+        self.process = subprocess.Popen([program, name], stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.ready = None
+        self.reason = None  # of a skip
+        line = self.process.stdout.readline().decode().rstrip("\n")
+        if line.startswith("ready "):
+            self.ready = dict(word.split("=", 1) for word in line.split(" ")[1:])
+        elif line.startswith("skip "):
+            self.reason = line[len("skip "):]
+
+    def end(self):
+        """Returns the exit status and what it said on its standard error."""
+        try:
+            _, err = self.process.communicate(timeout=START_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            _, err = self.process.communicate()
+        return self.process.returncode, err.decode(errors="backslashreplace").strip()
+
+
+def thread_facts(tid, still):
+    """What must be the same before and after; None when the thread is gone."""
+    base = Path(f"/proc/{tid}/task/{tid}")
+    try:
+        stat = (base / "stat").read_bytes().rpartition(b")")[2].split()
+        status = (base / "status").read_bytes()
+        try:
+            call = (base / "syscall").read_text()
+        except OSError:
+            call = ""
+    except OSError:
+        return None
+    facts = {"state": stat[0].decode(), "start": stat[19].decode()}
+    if still:
+        facts["call"] = call
+        facts["switches"] = b" ".join(re.findall(rb"ctxt_switches:\s*(\d+)", status)).decode()
+    return facts
+
+
+def as_number(value):
+    return int(value, 0) if isinstance(value, str) else value
+
+
+class Test:
+    def __init__(self, pwhy, scene):
+        self.pwhy = pwhy
+        self.scene = scene
+
+    def ask(self, target):
+        run = subprocess.run([self.pwhy, "--json", str(target)], stdin=subprocess.DEVNULL,
+                             capture_output=True, timeout=PWHY_S, check=False)
+        # 3: something that was asked for is hidden; the document says what.
+        if run.returncode not in (0, 3):
+            raise Failure("exit status 0",
+                          f"{run.returncode}: {run.stderr.decode(errors='replace').strip()}")
+        try:
+            document = json.loads(run.stdout.decode())
+        except ValueError as e:
+            raise Failure("a JSON document in UTF-8", e) from e
+        if document.get("schema") != 1 or not isinstance(document.get("threads"), list):
+            raise Failure("schema 1 with threads", sorted(document))
+        return document
+
+    @staticmethod
+    def thread(document, tid):
+        for thread in document["threads"]:
+            if thread.get("tid") == int(tid):
+                return thread
+        raise Failure(f"thread {tid}", [t.get("tid") for t in document["threads"]])
+
+    def run(self, name):
+        """Returns a reason for skipping, or None when all is well; raises Failure."""
+        row = ROWS.get(name)
+        scene = Scene(self.scene, name)
+        failure = None
+        try:
+            if scene.ready:
+                if row is None:
+                    raise Failure("a row for this scene", "none")
+                self.examine(row, scene.ready)
+        except Failure as e:
+            failure = e
+        except subprocess.TimeoutExpired:
+            failure = Failure("an answer", f"none in {PWHY_S} s")
+        except (KeyError, TypeError, ValueError, AttributeError) as e:
+            failure = Failure("a document as the contract says", repr(e))
+        finally:
+            status, err = scene.end()
+        if failure:
+            raise failure
+        if scene.reason is not None and status == 77:
+            return scene.reason
+        if status != 0 or not scene.ready:
+            raise Failure("a scene", f"exit status {status}: {err}")
+        return None
+
+    def examine(self, row, ready):
+        for left in range(row.tries - 1, -1, -1):
+            try:
+                self.examine_once(row, ready)
+                return
+            except Failure:
+                if left == 0:
+                    raise
+
+    def examine_once(self, row, ready):
+        before = thread_facts(ready["tid"], row.still)
+        begin = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
+        document = self.ask(ready["tid"])
+        end = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
+        thread = self.thread(document, ready["tid"])
+        after = thread_facts(ready["tid"], row.still)
+        self.check_thread(row, ready, thread, before)
+        self.check_verdict(row, thread["wait"])
+        self.check_object(row, ready, thread["wait"], begin, end)
+        self.check_owners(ready, thread["wait"])
+        if row.check:
+            row.check(self, ready, document, thread)
+        if before != after:
+            raise Failure(f"undisturbed, {before}", after)
+
+    @staticmethod
+    def check_thread(row, ready, thread, before):
+        if thread.get("pid") != int(ready["pid"]):
+            raise Failure(f"pid {ready['pid']}", thread.get("pid"))
+        if thread.get("state") != before["state"]:
+            raise Failure(f"state {before['state']}", thread.get("state"))
+        call = thread.get("syscall")
+        if not call or not row.still:
+            return
+        number = before["call"].split(" ")[0].strip()
+        if number not in ("", "-1", "running") and str(call.get("nr")) != number:
+            raise Failure(f"system call {number}", call.get("nr"))
+        if row.calls and call.get("name") not in row.calls.split():
+            raise Failure(f"system call {row.calls}", call.get("name"))
+
+    @staticmethod
+    def check_verdict(row, wait):
+        reason, confidence = wait["reason"], wait["confidence"]
+        if reason not in REASONS or confidence not in CONFIDENCES:
+            raise Failure("a reason and a confidence of the contract", f"{reason}, {confidence}")
+        if reason not in row.reasons.split():
+            false = ", and that is certain to it" if confidence == "certain" else ""
+            raise Failure(f"reason {' or '.join(row.reasons.split())}",
+                          f"{reason} ({confidence}: {wait.get('text')}{false})")
+        most = "likely" if reason == "unknown" else row.most
+        if CONFIDENCES.index(confidence) > CONFIDENCES.index(most):
+            raise Failure(f"{reason} at most {most}", confidence)
+        if not wait.get("text") or re.search(r"[\x00-\x1f\x7f-\x9f]", wait["text"]):
+            raise Failure("a sentence without control characters", repr(wait.get("text")))
+
+    def check_object(self, row, ready, wait, begin, end):
+        thing = wait.get("object") or {}
+        kind, told = thing.get("kind"), wait["reason"] != "unknown"
+        if kind is not None and kind not in KINDS:
+            raise Failure("a kind of the contract", kind)
+        if told and row.kinds and (kind or "-") not in row.kinds.split():
+            raise Failure(f"kind {' or '.join(row.kinds.split())}", kind)
+        for field in row.must.split() if told else ():
+            if field not in thing:
+                raise Failure(f"{field} {ready.get(field)}", f"none in {json.dumps(thing)}")
+        self.check_fields(row, ready, thing)
+        self.check_deadline(row, ready, thing, told, begin, end)
+        if row.members:
+            self.check_members(ready, thing)
+
+    @staticmethod
+    def check_fields(row, ready, thing):
+        for field in ("fd", "inode", "counter"):
+            if field in thing and field in ready and as_number(thing[field]) != int(ready[field]):
+                raise Failure(f"{field} {ready[field]}", thing[field])
+        for field in ("path", "local", "remote"):
+            if field in thing and field in ready and thing[field] != ready[field]:
+                raise Failure(f"{field} {ready[field]}", thing[field])
+        if "address" in thing and "address" in ready:
+            right = [ready[k] for k in ("address", "object", "address2") if k in ready]
+            if as_number(thing["address"]) not in [int(a, 16) for a in right]:
+                raise Failure(f"address {' or '.join(right)}", thing["address"])
+        if row.state and "state" in thing and thing["state"].replace("-", "_") != row.state:
+            raise Failure(f"state {row.state}", thing["state"])
+        if "child" in ready and "pid" in thing and thing["pid"] != int(ready["child"]):
+            raise Failure(f"process {ready['child']}", thing["pid"])
+
+    @staticmethod
+    def check_deadline(row, ready, thing, told, begin, end):
+        left = thing.get("deadline_ns")
+        if left is None:
+            if told and row.deadline == "must":
+                raise Failure("a deadline", f"none in {json.dumps(thing)}")
+            return
+        if row.deadline == "never" or "expires" not in ready:
+            raise Failure("no deadline", left)
+        least, most = int(ready["expires"]) - end, int(ready["expires"]) - begin
+        if not least - SLACK_NS <= left <= most + SLACK_NS:
+            raise Failure(f"deadline_ns near {most}", left)
+
+    @staticmethod
+    def check_members(ready, thing):
+        pairs = (word.split(":") for word in ready["members"].split(","))
+        right = {int(fd): kind for fd, kind in pairs}
+        members = thing.get("members") or []
+        for member in members:
+            fd, kind = member.get("fd"), member.get("kind")
+            if fd not in right:
+                raise Failure(f"members {ready['members']}", f"fd {fd} too")
+            if kind is not None and kind != right[fd]:
+                raise Failure(f"fd {fd} is {right[fd]}", kind)
+        if len({m["fd"] for m in members}) < min(len(right), MEMBERS_MAX):
+            raise Failure(f"members {ready['members']}", json.dumps(members))
+
+    @staticmethod
+    def check_owners(ready, wait):
+        for owner in wait.get("on", []):
+            keys = ROLES.get(owner.get("role"))
+            if keys is None:
+                raise Failure("a role of the contract", owner)
+            right = {int(n) for k in keys if k in ready for n in ready[k].split(",")}
+            # A thread of the process itself is told by its TID.
+            one = owner.get("tid") if owner["pid"] == int(ready["pid"]) else owner["pid"]
+            if one not in right:
+                raise Failure(f"{owner['role']} among {sorted(right)}", owner)
+
+
+def parse_arguments():
+    build = Path(os.environ.get("PWHY_BUILD", ROOT / "build"))
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--pwhy", default=os.environ.get("PWHY", build / "pwhy"), type=str)
+    parser.add_argument("--scene", default=str(build / "tests" / "scene"))
+    parser.add_argument("names", nargs="*", metavar="NAME")
+    return parser.parse_args()
+
+
+def main():
+    arguments = parse_arguments()
+    listed = subprocess.run([arguments.scene, "--list"], check=True, capture_output=True,
+                            text=True).stdout.split()
+    test = Test(arguments.pwhy, arguments.scene)
+    passed = failed = skipped = 0
+    for name in arguments.names or listed:
+        try:
+            reason = test.run(name)
+        except Failure as failure:
+            failed += 1
+            print(f"FAILED {name}: {failure}", flush=True)
+            continue
+        if reason is None:
+            passed += 1
+            print(f"ok {name}", flush=True)
+        else:
+            skipped += 1
+            print(f"skip {name}: {reason}", flush=True)
+    for name in sorted(set(ROWS) - set(listed)):
+        failed += 1
+        print(f"FAILED {name}: expected a scene got a row only", flush=True)
+    print(f"{passed} passed, {failed} failed, {skipped} skipped")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -199,9 +199,6 @@ static void check_together(struct options *o, struct argp_state *state)
                 argp_error(state, "--json and --raw are two formats; choose one");
         if (o->threads && !o->raw)
                 argp_error(state, "--threads belongs to --raw; without it all threads are shown");
-        if (o->raw && o->reason)
-                argp_error(state, "--raw reads kernel stacks only, which do not give a reason; "
-                                  "leave out --reason or --raw");
         if (o->all && o->n_targets)
                 argp_error(state, "--all is every process; leave out --all or the targets");
         if (!o->all && !o->idle && !o->n_filters && !o->n_targets)
@@ -232,7 +229,6 @@ static error_t parse_filter(int key, char *arg, struct argp_state *state)
                 break;
         case 'r':
                 add_reasons(o, arg, state);
-                o->reason = true;
                 break;
         case 'g':
                 set_cgroup(o, arg, state);

@@ -16,7 +16,7 @@ struct options {
         int64_t watch_ns; /* time between two looks; 0: look once */
         const char *proc; /* the recorded tree; NULL: this machine */
         /* For the check of what goes together: */
-        bool all, idle, json, raw, threads, reason;
+        bool all, idle, json, raw, threads;
         unsigned n_filters, n_targets;
 };
 

@@ -83,6 +83,12 @@ PWHY_EXPORT bool pwhy_snapshot_incomplete(const struct pwhy_snapshot *snapshot);
 PWHY_EXPORT size_t pwhy_snapshot_unmatched(const struct pwhy_snapshot *snapshot);
 PWHY_EXPORT const char *pwhy_snapshot_unmatched_text(
         const struct pwhy_snapshot *snapshot, size_t index);
+/* What could not be had, each with a sentence (what, how often, why, the remedy); those that
+ * hide something that was asked for come first. The text is borrowed from the snapshot, one
+ * line, and escaped for a terminal. NULL beyond the count. Text and JSON render these
+ * themselves; PWHY_RAW has no place for them. */
+PWHY_EXPORT size_t pwhy_snapshot_gaps(const struct pwhy_snapshot *snapshot);
+PWHY_EXPORT const char *pwhy_snapshot_gap_text(const struct pwhy_snapshot *snapshot, size_t index);
 
 enum pwhy_format { PWHY_TEXT, PWHY_JSON, PWHY_RAW };
 

@@ -131,8 +131,6 @@ static size_t utf8_replace(const unsigned char *s, size_t n, uint32_t code, char
         return n == 0 || code == 0 ? byte_write(out, s[0]) : 0;
 }
 
-typedef size_t replace_fn(const unsigned char *s, size_t n, uint32_t code, char *out);
-
 /* Bytes at the start of s that stand for themselves everywhere: nearly always, all of them. */
 static size_t plain_run(const unsigned char *s, size_t len)
 {
@@ -144,7 +142,8 @@ static size_t plain_run(const unsigned char *s, size_t len)
 }
 
 /* Length of the copy of s; written to out unless that is NULL. */
-static size_t text_walk(const unsigned char *s, size_t len, replace_fn *replace, char *out)
+static size_t text_walk(const unsigned char *s, size_t len,
+        size_t (*replace)(const unsigned char *, size_t, uint32_t, char *), char *out)
 {
         size_t total = 0;
 
@@ -172,8 +171,8 @@ static size_t text_walk(const unsigned char *s, size_t len, replace_fn *replace,
         return total;
 }
 
-static const char *text_copy(
-        struct arena *a, const char *text, size_t len, size_t max, replace_fn *replace)
+static const char *text_copy(struct arena *a, const char *text, size_t len, size_t max,
+        size_t (*replace)(const unsigned char *, size_t, uint32_t, char *))
 {
         if (!text)
                 return NULL;

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/arena.h"
 #include "base/clock.h"
 #include "base/procio.h"
 #include "capture/procfile.h"
@@ -49,7 +50,7 @@ static void stolen_read(struct procio *io, struct schedclock *c)
         }
 }
 
-int schedclock_new(struct procio *io, struct schedclock **ret_clock)
+int schedclock_new(struct procio *io, struct arena *a, struct schedclock **ret_clock)
 {
         struct procfile_sched sched = { 0 };
         struct procfile_stat stat = { .cpu = -1 };
@@ -62,7 +63,7 @@ int schedclock_new(struct procio *io, struct schedclock **ret_clock)
         n = procio_read(io, procio_root(io), "self/sched", 0, HANG_NONE, &text);
         if (n <= 0 || procfile_sched(text, (size_t)n, &sched) <= 0 || !sched.has_exec_start)
                 return n < 0 ? (int)n : -ENODATA;
-        c = calloc(1, sizeof(*c));
+        c = arena_new_one(a, struct schedclock);
         if (!c)
                 return -ENOMEM;
         memset(c->stolen_ns, 0xff, sizeof(c->stolen_ns));
@@ -74,11 +75,6 @@ int schedclock_new(struct procio *io, struct schedclock **ret_clock)
         stolen_read(io, c);
         *ret_clock = c;
         return 0;
-}
-
-void schedclock_free(struct schedclock *c)
-{
-        free(c);
 }
 
 void schedclock_apply(const struct schedclock *c, struct thread *t)

@@ -14,13 +14,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct arena;
 struct procio;
 struct schedclock;
 struct thread;
 
 /* Reads the clock now. -errno when the kernel does not tell (no CONFIG_SCHED_DEBUG). */
-int schedclock_new(struct procio *io, struct schedclock **ret_clock);
-void schedclock_free(struct schedclock *c);
+/* Lives in the arena. */
+int schedclock_new(struct procio *io, struct arena *a, struct schedclock **ret_clock);
 
 /* Sets for_ns and for_error_ns of a thread that has sleep_start_ns. */
 void schedclock_apply(const struct schedclock *c, struct thread *t);

@@ -16,6 +16,7 @@
 #include "explain/rules.h"
 #include "explain/when.h"
 #include "model.h"
+#include "resolve/syscall.h"
 
 #define SENTENCE_MAX 1024
 #define NAMED_MAX 3 /* children named */

@@ -159,22 +159,22 @@ static void owners_write(struct page *p, const struct thread *t, unsigned indent
 
         if (w->n_on == 0)
                 return;
-        label_begin(p, indent, "by");
+        const char *text = "";
         for (size_t i = 0; i < shown; i++) {
                 const struct owner *o = &w->on[i];
                 bool run = i > 0 && o->role == w->on[i - 1].role;
                 bool many = i + 1 < w->n_on && o->role == w->on[i + 1].role;
 
-                if (i > 0)
-                        page_flow(p, STYLE_PLAIN, run ? ", " : "; ");
-                if (!run)
-                        page_flow(p, STYLE_PLAIN, role_word(o->role, many));
-                page_flow(p, STYLE_PLAIN, owner_label(p, o, t->process->pid));
+                text = page_join(p, text,
+                        i == 0 ? ""
+                        : run  ? ", "
+                               : "; ",
+                        run ? "" : role_word(o->role, many), owner_label(p, o, t->process->pid),
+                        NULL);
         }
         if (shown < w->n_on)
-                page_flow(p, STYLE_PLAIN,
-                        page_join(p, " and ", page_number(p, w->n_on - shown), " more", NULL));
-        page_end(p);
+                text = page_join(p, text, " and ", page_number(p, w->n_on - shown), " more", NULL);
+        label_flow(p, indent, "by", text);
 }
 
 /* Where the chain ends, when that is further away than the owners named above. */
@@ -259,13 +259,11 @@ static void evidence_write(struct page *p, const struct wait *w, unsigned indent
 
         if (w->confidence == CONFIDENCE_CERTAIN || n == 0)
                 return;
-        label_begin(p, indent, "seen");
-        for (size_t i = 0; i < n; i++) {
-                if (i > 0)
-                        page_flow(p, STYLE_PLAIN, "; ");
-                page_flow(p, STYLE_PLAIN, page_safe(p, w->evidence[i], ESCAPE_PATH_MAX));
-        }
-        page_end(p);
+        const char *text = "";
+        for (size_t i = 0; i < n; i++)
+                text = page_join(p, text, i > 0 ? "; " : "",
+                        page_safe(p, w->evidence[i], ESCAPE_PATH_MAX), NULL);
+        label_flow(p, indent, "seen", text);
 }
 
 /* Do the arguments that the call takes agree in the whole group? */

@@ -170,6 +170,8 @@ static void page_word(struct page *p, enum style style, const char *word, size_t
 
 void page_flow(struct page *p, enum style style, const char *text)
 {
+        if (*text == '\0')
+                return;
         style_open(p, style);
         while (*text) {
                 size_t spaces = strspn(text, " ");
@@ -195,6 +197,8 @@ void page_cut(struct page *p, enum style style, const char *text)
                 unsigned room = p->columns > p->column ? p->columns - p->column : 0;
                 fit = text_fit(text, len, room > 0 ? room - 1 : 0, &width);
         }
+        if (len == 0)
+                return;
         style_open(p, style);
         page_write(p, text, fit);
         if (cut)
@@ -234,14 +238,16 @@ const char *page_join(struct page *p, ...)
 static const char *page_digits(struct page *p, uint64_t value, unsigned base, const char *prefix)
 {
         char digits[24];
-        size_t at = sizeof(digits);
+        size_t at = sizeof(digits), prefix_len = strlen(prefix);
 
-        digits[--at] = '\0';
         do {
                 digits[--at] = "0123456789abcdef"[value % base];
                 value /= base;
         } while (value > 0);
-        return page_join(p, prefix, digits + at, NULL);
+        at -= prefix_len;
+        memcpy(digits + at, prefix, prefix_len);
+        const char *text = arena_strn(p->scratch, digits + at, sizeof(digits) - at);
+        return text ? text : "";
 }
 
 const char *page_number(struct page *p, uint64_t value)

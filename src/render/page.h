@@ -39,7 +39,7 @@ bool page_block(struct page *p);
 void page_begin(struct page *p, char mark, unsigned indent, unsigned hanging);
 void page_end(struct page *p);
 
-/* Words, wrapped at the width. */
+/* Words, wrapped at the width. What must not be torn apart goes in one call. */
 void page_flow(struct page *p, enum style style, const char *text);
 /* Text as it is, cut with "…" at the width. Nothing fits on the line after that. */
 void page_cut(struct page *p, enum style style, const char *text);

@@ -89,12 +89,12 @@ static const char *time_words(struct page *p, const struct group *g)
 static void state_write(struct page *p, const struct group *g)
 {
         const struct thread *t = g->threads[0];
+        const char *doubt = t->gone    ? ", ended while it was read"
+                            : t->moved ? ", was moving while it was read"
+                                       : "";
 
-        page_flow(p, STYLE_PLAIN, page_join(p, "  ", state_words(t), time_words(p, g), NULL));
-        if (t->gone)
-                page_flow(p, STYLE_DIM, ", ended while it was read");
-        else if (t->moved)
-                page_flow(p, STYLE_DIM, ", was moving while it was read");
+        page_flow(
+                p, STYLE_PLAIN, page_join(p, "  ", state_words(t), time_words(p, g), doubt, NULL));
         if (t->deadlocked)
                 page_flow(p, STYLE_ALARM, "  deadlocked");
 }
@@ -160,12 +160,13 @@ static char group_mark(const struct marks *m, const struct group *g)
 /* "accept.out (4242, 7 in its namespace)" */
 static void process_title(struct page *p, const struct process *process)
 {
-        page_flow(p, STYLE_BOLD, page_safe(p, process->comm, ESCAPE_NAME_MAX));
         const char *pid = page_number(p, (uint64_t)process->pid);
+
         if (process->inner_pid > 0 && process->inner_pid != process->pid)
                 pid = page_join(p, pid, ", ", page_number(p, (uint64_t)process->inner_pid),
                         " in its namespace", NULL);
-        page_flow(p, STYLE_BOLD, page_join(p, " (", pid, ")", NULL));
+        page_flow(p, STYLE_BOLD,
+                page_join(p, page_safe(p, process->comm, ESCAPE_NAME_MAX), " (", pid, ")", NULL));
 }
 
 /* The compact form: one thread, either the only one or the only one asked for. */
@@ -173,18 +174,19 @@ static void process_compact(
         struct page *p, const struct process *process, const struct group *g, char mark)
 {
         const struct thread *t = g->threads[0];
+        const char *which = "";
+
+        if (t->tid != process->pid)
+                which = page_join(p, "  thread ", page_safe(p, t->comm, ESCAPE_NAME_MAX), " (",
+                        page_number(p, (uint64_t)t->tid), ")", NULL);
+        else if (process->n_threads > 1)
+                which = "  main thread";
+        if (process->n_threads > 1)
+                which = page_join(p, which, ", 1 of ", page_number(p, process->n_threads), NULL);
 
         page_begin(p, mark, 0, 2);
         process_title(p, process);
-        if (t->tid != process->pid)
-                page_flow(p, STYLE_PLAIN,
-                        page_join(p, "  thread ", page_safe(p, t->comm, ESCAPE_NAME_MAX), " (",
-                                page_number(p, (uint64_t)t->tid), ")", NULL));
-        else if (process->n_threads > 1)
-                page_flow(p, STYLE_PLAIN, "  main thread");
-        if (process->n_threads > 1)
-                page_flow(p, STYLE_PLAIN,
-                        page_join(p, ", 1 of ", page_number(p, process->n_threads), NULL));
+        page_flow(p, STYLE_PLAIN, which);
         state_write(p, g);
         page_end(p);
         details_write(p, g, 2);
@@ -195,13 +197,16 @@ static void group_write(
 {
         const struct thread *t = g->threads[0];
 
+        const char *count =
+                g->n_threads == 1 ? ""
+                                  : page_join(p, page_number(p, g->n_threads), " threads: ", NULL);
+        const char *one = g->n_threads > 1         ? ""
+                          : t->tid == process->pid ? "main thread "
+                                                   : "thread ";
+
         page_begin(p, mark, 2, 4);
-        if (g->n_threads > 1)
-                page_flow(p, STYLE_BOLD,
-                        page_join(p, page_number(p, g->n_threads), " threads: ", NULL));
-        else
-                page_flow(p, STYLE_BOLD, t->tid == process->pid ? "main thread " : "thread ");
-        page_flow(p, STYLE_BOLD, page_join(p, tids_words(p, g), names_words(p, process, g), NULL));
+        page_flow(p, STYLE_BOLD,
+                page_join(p, count, one, tids_words(p, g), names_words(p, process, g), NULL));
         state_write(p, g);
         page_end(p);
         details_write(p, g, 4);
@@ -253,18 +258,18 @@ static void ended_write(struct page *p, const struct marks *m)
 
         if (m->n_ended == 0)
                 return;
-        page_begin(p, ' ', 0, 2);
-        page_flow(p, STYLE_PLAIN, "ended: ");
+        const char *text = "ended: ";
         for (size_t i = 0; i < shown; i++) {
                 const struct thread *t = m->ended[i];
-                page_flow(p, STYLE_PLAIN,
-                        page_join(p, i > 0 ? ", " : "",
-                                page_safe(p, t->comm ? t->comm : t->process->comm, ESCAPE_NAME_MAX),
-                                " (", page_number(p, (uint64_t)t->tid), ")", NULL));
+                const char *name = t->comm ? t->comm : t->process->comm;
+                text = page_join(p, text, i > 0 ? ", " : "", page_safe(p, name, ESCAPE_NAME_MAX),
+                        " (", page_number(p, (uint64_t)t->tid), ")", NULL);
         }
         if (shown < m->n_ended)
-                page_flow(p, STYLE_PLAIN,
-                        page_join(p, " and ", page_number(p, m->n_ended - shown), " more", NULL));
+                text = page_join(
+                        p, text, " and ", page_number(p, m->n_ended - shown), " more", NULL);
+        page_begin(p, ' ', 0, 2);
+        page_flow(p, STYLE_PLAIN, text);
         page_end(p);
 }
 
@@ -291,13 +296,13 @@ static const char *gap_words(struct page *p, const struct gap *g)
 /* "missing: kernel stacks of 12 threads: who may see them; what to do" */
 static void gap_write(struct page *p, const struct gap *g)
 {
+        const char *remedy = g->remedy ? page_safe(p, g->remedy, ESCAPE_PATH_MAX) : "";
+
         page_begin(p, ' ', 0, 2);
         page_flow(p, STYLE_BLOCKED, "missing: ");
-        page_flow(p, STYLE_PLAIN, gap_words(p, g));
-        page_flow(p, STYLE_PLAIN, page_join(p, ": ", page_safe(p, g->why, ESCAPE_PATH_MAX), NULL));
-        if (g->remedy)
-                page_flow(p, STYLE_PLAIN,
-                        page_join(p, "; ", page_safe(p, g->remedy, ESCAPE_PATH_MAX), NULL));
+        page_flow(p, STYLE_PLAIN,
+                page_join(p, gap_words(p, g), ": ", page_safe(p, g->why, ESCAPE_PATH_MAX),
+                        *remedy ? "; " : "", remedy, NULL));
         page_end(p);
 }
 

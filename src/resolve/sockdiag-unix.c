@@ -14,11 +14,11 @@
 #include <linux/netlink.h>
 #include <linux/sock_diag.h>
 #include <linux/unix_diag.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "base/arena.h"
-#include "base/cleanup.h"
 #include "model.h"
 #include "resolve/sockets.h"
 
@@ -33,7 +33,6 @@ struct unix_end {       /* of a socket in the set, the other one */
 };
 
 struct unix_ends {
-        struct diag *d;
         struct unix_end *peers, *waiting; /* sorted by inode before they are looked for */
         size_t n_peers, n_waiting;
         size_t n_left; /* of those in hand */
@@ -282,17 +281,18 @@ static void listeners_ask(struct diag *d, struct unix_ends *ends)
 int diag_unix(struct diag *d)
 {
         size_t most = d->set->left[SOCKET_UNIX];
-        _cleanup_free_ struct unix_end *peers = calloc(most, sizeof(*peers));
-        _cleanup_free_ struct unix_end *waiting = calloc(most, sizeof(*waiting));
-        struct unix_ends ends = { .d = d, .peers = peers, .waiting = waiting };
-        int r;
+        struct unix_ends ends = { 0 };
+        int r = -ENOMEM;
 
-        if (!peers || !waiting)
-                return -ENOMEM;
-        r = sockets_ask(d, &ends);
+        ends.peers = calloc(most, sizeof(*ends.peers));
+        ends.waiting = calloc(most, sizeof(*ends.waiting));
+        if (ends.peers && ends.waiting)
+                r = sockets_ask(d, &ends);
         if (ends.n_peers)
                 peers_ask(d, &ends);
         if (ends.n_waiting)
                 listeners_ask(d, &ends);
+        free(ends.peers);
+        free(ends.waiting);
         return r;
 }

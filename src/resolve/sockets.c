@@ -197,7 +197,7 @@ static void rest_resolve(const struct namespaces *ns, struct snapshot *s,
         for (size_t i = 0; i < n; i++)
                 if (!queries[i]->done && queries[i]->net_ns != ns->own_inode)
                         queries[kept++] = queries[i];
-        qsort(queries, kept, sizeof(*queries), inode_compare);
+        qsort(queries, kept, sizeof(queries[0]), inode_compare);
         socket_set_init(&set, s->arena, queries, kept);
         if (socket_set_wants(&set, SOCKET_ALL))
                 sockdiag_run(&set, deadline_ns);
@@ -214,7 +214,7 @@ void sockets_resolve(struct procio *io, struct snapshot *s, struct socket_query 
                 n += !q->done;
         if (!n)
                 return;
-        sorted = calloc(n, sizeof(struct socket_query *));
+        sorted = calloc(n, sizeof(sorted[0]));
         if (!sorted) {
                 snapshot_gap(s, "sockets", "out of memory", NULL, false);
                 return;
@@ -232,7 +232,7 @@ void sockets_resolve(struct procio *io, struct snapshot *s, struct socket_query 
                                 close(fd);
                 }
         }
-        qsort(sorted, n, sizeof(struct socket_query *), query_compare);
+        qsort(sorted, n, sizeof(sorted[0]), query_compare);
         for (size_t i = 0, end; i < n; i = end) {
                 for (end = i + 1; end < n && sorted[end]->net_ns == sorted[i]->net_ns; end++)
                         if (!sorted[i]->net_ns && sorted[end]->pid != sorted[i]->pid)

@@ -193,7 +193,7 @@ static void unix_line_give(
  */
 static void unix_parse(struct socket_set *set, const char *text, size_t len, bool cut)
 {
-        _cleanup_free_ unsigned char *claims = cut ? NULL : calloc(set->n, 1);
+        unsigned char *claims = cut ? NULL : calloc(set->n, 1);
 
         if (!claims)
                 return;
@@ -217,6 +217,7 @@ static void unix_parse(struct socket_set *set, const char *text, size_t len, boo
                                 unix_line_give(set, line, n, &l);
                 }
         }
+        free(claims);
 }
 
 /*

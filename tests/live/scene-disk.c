@@ -51,11 +51,10 @@ static void disk_throttle(struct stage *st, dev_t device)
 /* A loop device over memory; it goes with its last fd. */
 static int loop_make(struct stage *st, dev_t *ret_device, char path[static 32])
 {
-        int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC), memory, fd = -1;
+        int control = (int)NEED(st, open("/dev/loop-control", O_RDWR | O_CLOEXEC)), memory, fd = -1;
         struct loop_config config = { .info.lo_flags = LO_FLAGS_AUTOCLEAR };
         struct stat sb;
 
-        NEED(st, control);
         memory = (int)MUST(memfd_create("pwhy-scene", MFD_CLOEXEC));
         MUST(ftruncate(memory, SIZE));
         config.fd = (uint32_t)memory;
@@ -184,11 +183,10 @@ static void file_actor(int fd, int how)
 static void file_read(struct stage *st, int how)
 {
         const char *path = file_make(st);
-        int fd = open(path, O_RDONLY | O_CLOEXEC | (how == DIRECT ? O_DIRECT : 0));
+        int fd = (int)NEED(st, open(path, O_RDONLY | O_CLOEXEC | (how == DIRECT ? O_DIRECT : 0)));
         dev_t device;
         pid_t pid;
 
-        NEED(st, fd);
         device = file_disk(st, fd);
         pid = child_start(st);
         if (pid == 0) {

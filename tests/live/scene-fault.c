@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -34,11 +35,12 @@ static void trap_set(struct stage *st, int how)
         struct uffdio_register range = { .mode = UFFDIO_REGISTER_MODE_MISSING };
         size_t size = (size_t)sysconf(_SC_PAGESIZE);
 
-        trap.fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC);
         /* Without privileges, only faults of user space may be caught. */
-        if (trap.fd < 0 && errno == EPERM && how == TOUCH)
-                trap.fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | UFFD_USER_MODE_ONLY);
-        NEED(st, trap.fd);
+        trap.fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC);
+        if (trap.fd < 0 && (errno != EPERM || how != TOUCH))
+                stage_skip(st, "userfaultfd(2): %s", strerror(errno));
+        if (trap.fd < 0)
+                trap.fd = (int)NEED(st, syscall(SYS_userfaultfd, O_CLOEXEC | UFFD_USER_MODE_ONLY));
         NEED(st, ioctl(trap.fd, UFFDIO_API, &api));
         trap.page = MUST_MAP(
                 mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));

@@ -31,21 +31,52 @@
 #define PAUSE_CALLS SYS_ppoll
 #endif
 
+/* Numbers from /proc/self/stat by their place in stat(5), for all that a map must have. */
+static bool map_read(struct prctl_mm_map *ret_map)
+{
+        uint64_t field[53] = { 0 };
+        char text[4096], *p;
+
+        if (!text_read("/proc/self/stat", text, sizeof(text)) || !(p = strrchr(text, ')')))
+                return false;
+        p = strchr(p + 2, ' '); /* over the state, the third */
+        for (int i = 4; p && i < 53; i++)
+                field[i] = strtoull(p, &p, 10);
+        *ret_map = (struct prctl_mm_map){
+                .start_code = field[26],
+                .end_code = field[27],
+                .start_stack = field[28],
+                .start_data = field[45],
+                .end_data = field[46],
+                .start_brk = field[47],
+                .brk = (uintptr_t)sbrk(0),
+                .arg_start = field[48],
+                .arg_end = field[49],
+                .env_start = field[50],
+                .env_end = field[51],
+                .exe_fd = (uint32_t)-1,
+        };
+        return true;
+}
+
 /*
  * An argument of a mebibyte cannot be passed by execve(2), but a process may say where its
- * arguments are. Without the privilege for it, the many long ones it was started with stay.
+ * arguments are. Where the kernel does not let it, the many long ones it was started with
+ * stay.
  */
 static void arguments_move(void)
 {
         size_t head = sizeof("argv0") + sizeof(ARGUMENT), size = head + LONG_SIZE + 1;
         char *area = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        struct prctl_mm_map map;
 
-        if (area == MAP_FAILED)
+        if (area == MAP_FAILED || !map_read(&map))
                 return;
         memcpy(area, "argv0\0" ARGUMENT, head);
         memset(area + head, 'A', LONG_SIZE);
-        if (prctl(PR_SET_MM, PR_SET_MM_ARG_START, area, 0, 0) == 0)
-                prctl(PR_SET_MM, PR_SET_MM_ARG_END, area + size, 0, 0);
+        map.arg_start = (uintptr_t)area;
+        map.arg_end = map.arg_start + size;
+        prctl(PR_SET_MM, PR_SET_MM_MAP, &map, sizeof(map), 0);
 }
 
 int odd_main(void)

@@ -86,7 +86,6 @@ void stage_ready(struct stage *st, pid_t pid, pid_t tid, const char *format, ...
 {
         va_list ap;
 
-        st->shared->ready = true;
         printf("ready pid=%d tid=%d stage=%d ", pid, tid, st->pid);
         va_start(ap, format);
         vprintf(format, ap);
@@ -471,6 +470,7 @@ void cgroup_make(struct stage *st, const char *controller, char *buffer, size_t 
         if (!cgroup_mount(controller, mount, sizeof(mount)))
                 stage_skip(st, "no cgroup hierarchy with %s", controller);
         snprintf(buffer, size, "%s/pwhy-scene-%d", mount, st->pid);
-        NEED(st, mkdir(buffer, 0755));
+        if (mkdir(buffer, 0755) < 0)
+                stage_skip(st, "%s: %s", buffer, strerror(errno));
         stage_undo(st, UNDO_RMDIR, 0, buffer, NULL);
 }

@@ -4,7 +4,6 @@
 
 #include <limits.h>
 #include <stdatomic.h>
-#include <stdbool.h>
 #include <stdint.h>
 
 #include "scene.h"
@@ -21,7 +20,6 @@ struct undo {
 struct stage_shared {
         struct undo undo[UNDO_MAX];
         atomic_uint n_undo;
-        atomic_bool ready;
         char skip[256]; /* a child's reason for not being able to */
         _Atomic uint64_t words[SHARED_WORDS];
 };

@@ -110,10 +110,13 @@ static int remove_entry(const char *path, const struct stat *sb, int type, struc
         return 0;
 }
 
-/* The keeper adopts whatever loses its parent, so that nothing escapes the reaping. */
-static int reap_all(pid_t stage)
+/*
+ * The keeper adopts whatever loses its parent, so that nothing escapes the reaping. Returns
+ * the stage's own exit status, or killed where it had none.
+ */
+static int reap_all(pid_t stage, int killed)
 {
-        int status, result = 1;
+        int status, result = killed;
         pid_t pid;
 
         while ((pid = waitpid(-1, &status, 0)) > 0 || errno == EINTR)
@@ -154,8 +157,8 @@ static void stage_run(struct stage *st, const struct scene *scene, pid_t keeper)
                 pause();
 }
 
-/* Returns when there is no more to wait for. */
-static void keeper_wait(int lifeline, int stage_fd)
+/* True when told to end the scene, false when it ended by itself. */
+static bool keeper_wait(int lifeline, int stage_fd)
 {
         struct pollfd fds[] = {
                 { .fd = STDIN_FILENO, .events = POLLIN },
@@ -168,12 +171,14 @@ static void keeper_wait(int lifeline, int stage_fd)
                 if (poll(fds, 3, -1) < 0) {
                         if (errno == EINTR)
                                 continue;
-                        return;
+                        return false;
                 }
-                if (fds[1].revents || fds[2].revents)
-                        return;
+                if (fds[2].revents)
+                        return false;
+                if (fds[1].revents)
+                        return true;
                 if (fds[0].revents && read(STDIN_FILENO, buffer, sizeof(buffer)) <= 0)
-                        return;
+                        return true;
         }
 }
 
@@ -184,7 +189,7 @@ static int keeper_run(const struct scene *scene, const char *arg, int lifeline)
         struct stage st = { .name = scene->name, .arg = arg, .dir = dir };
         pid_t keeper = getpid(), stage;
         int stage_fd, result;
-        bool asked;
+        bool told = false;
 
         prctl(PR_SET_CHILD_SUBREAPER, 1);
         snprintf(dir, sizeof(dir), "%s/pwhy-scene-XXXXXX", tmp && *tmp ? tmp : "/tmp");
@@ -201,16 +206,14 @@ static int keeper_run(const struct scene *scene, const char *arg, int lifeline)
         }
         stage_fd = stage < 0 ? -1 : (int)syscall(SYS_pidfd_open, stage, 0);
         if (stage_fd >= 0)
-                keeper_wait(lifeline, stage_fd);
-        asked = st.shared->ready;
+                told = keeper_wait(lifeline, stage_fd);
         undo_all(st.shared, true);
         if (stage > 0)
                 stage_end(stage);
-        result = reap_all(stage);
+        result = reap_all(stage, told ? 0 : 1);
         undo_all(st.shared, false);
         nftw(dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
-        /* A stage that was ready only ever ends because it is told to. */
-        return asked ? 0 : result;
+        return result;
 }
 
 int main(int argc, char **argv)

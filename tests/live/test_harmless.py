@@ -152,6 +152,7 @@ def no_call_touches_the_target():
             raise Skip(f"strace cannot trace here: {done.stderr!r}")
         own = {line.split()[0] for line in lines}
         own |= set(re.findall(r"(?:fork|clone3?)\(.*= (\d+)$", "\n".join(lines), re.M))
+        check(any(f"{process.pid}" in line for line in lines), "the trace shows nothing")
         for line in lines:
             check(not re.search(r"\b(ptrace|process_vm_writev)\(", line), line)
             signalled = re.search(r"\bt?g?kill\((-?\d+)", line)

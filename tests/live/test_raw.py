@@ -58,27 +58,31 @@ def asleep(pid, tid):
 
 
 def compare(threads, *args):
-    """How many threads kept still and were compared; a difference is a failure."""
+    """The threads that kept still and were compared; a difference is a failure."""
     before = {thread: asleep(*thread) for thread in threads}
     shown = sections(pwhy("--raw", *args))
-    compared = 0
+    compared = set()
     for thread, was in before.items():
         if was is None or asleep(*thread) != was:
             continue
         check(thread in shown, f"{thread} is not shown; the kernel says {was[1]!r}")
         check_equal(shown[thread], was[1], f"stack of {thread}")
-        compared += 1
+        compared.add(thread)
     return compared
 
 
 @test
 def whole_machine():
     need_root()
-    threads = list(threads_of_machine())
-    compared = compare(threads, "--all", "--threads", "--idle")
-    print(f"     {compared} of {len(threads)} threads kept still and were compared")
-    check(compared >= 20 and compared >= len(threads) // 2,
-          f"only {compared} of {len(threads)} threads kept still: not a quiet machine")
+    compared = set()
+    for _ in range(5):  # what moved the first time may keep still the next
+        threads = set(threads_of_machine())
+        compared |= compare(threads, "--all", "--threads", "--idle")
+        if len(compared & threads) >= 0.9 * len(threads):
+            break
+    now = compared & threads
+    print(f"     {len(now)} of {len(threads)} threads kept still and were compared")
+    check(len(now) >= 20 and len(now) >= len(threads) // 2, "not a quiet machine")
 
 
 @test
@@ -86,8 +90,7 @@ def kernel_threads():
     need_root()
     kernel = [t for t in threads_of_machine()
               if not os.path.lexists(f"/proc/{t[0]}/exe") or not command_line(t[0])]
-    compared = compare(kernel, "--all", "--threads", "--idle")
-    check(compared >= 1, "no kernel thread kept still")
+    check(compare(kernel, "--all", "--threads", "--idle"), "no kernel thread kept still")
 
 
 def command_line(pid):
@@ -107,7 +110,7 @@ def many_threads():
             wait_asleep(process.pid, tid)
         threads = [(process.pid, tid) for tid in threads_of(process.pid)]
         check_equal(len(threads), MANY + 1, "threads")
-        check_equal(compare(threads, "--threads", process.pid), MANY + 1, "compared threads")
+        check_equal(compare(threads, "--threads", process.pid), set(threads), "compared")
         check_equal(set(sections(pwhy("--raw", "--threads", process.pid))), set(threads),
                     "threads shown")
 
@@ -127,7 +130,8 @@ def several_processes():
     with python("import time; time.sleep(1000)") as a, python("input()", stdin=subprocess.PIPE) as b:
         wait_asleep(a.pid)
         wait_asleep(b.pid)
-        check_equal(compare([(a.pid, a.pid), (b.pid, b.pid)], a.pid, b.pid), 2, "compared")
+        both = {(a.pid, a.pid), (b.pid, b.pid)}
+        check_equal(compare(both, a.pid, b.pid), both, "compared")
 
 
 if __name__ == "__main__":

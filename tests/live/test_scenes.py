@@ -481,7 +481,7 @@ class Test:
 def parse_arguments():
     build = Path(os.environ.get("PWHY_BUILD", ROOT / "build"))
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--pwhy", default=os.environ.get("PWHY", build / "pwhy"), type=str)
+    parser.add_argument("--pwhy", default=os.environ.get("PWHY", str(build / "pwhy")))
     parser.add_argument("--scene", default=str(build / "tests" / "scene"))
     parser.add_argument("names", nargs="*", metavar="NAME")
     return parser.parse_args()
@@ -489,6 +489,9 @@ def parse_arguments():
 
 def main():
     arguments = parse_arguments()
+    for program in (arguments.pwhy, arguments.scene):
+        if not os.access(program, os.X_OK):
+            sys.exit(f"{program}: cannot be executed")
     listed = subprocess.run([arguments.scene, "--list"], check=True, capture_output=True,
                             text=True).stdout.split()
     test = Test(arguments.pwhy, arguments.scene)

@@ -501,9 +501,8 @@ static void test_text_colour(void **state)
         t->state = 'D';
         time_set(t, NS_PER_S);
         _cleanup_free_ char *text = text_of(f, false, true, 0);
-        assert_string_equal(text,
-                "\033[1mx\033[0m\033[1m (7)\033[0m  in uninterruptible sleep for 1 s\n"
-                "  \033[33mwaiting for the disk\033[0m\n");
+        assert_string_equal(text, "\033[1mx (7)\033[0m  in uninterruptible sleep for 1 s\n"
+                                  "  \033[33mwaiting for the disk\033[0m\n");
         time_set(t, 60 * NS_PER_S);
         _cleanup_free_ char *red = text_of(f, false, true, 0);
         assert_non_null(strstr(red, "\033[31mwaiting for the disk\033[0m"));

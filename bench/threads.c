@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * bench-threads N: a process with N threads that sleep in one of a few ways, as a real
+ * server's do. Prints "ready" when all sleep; lives until the end of its input.
+ */
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* Threads are made by the thousand: no more stack for each than it needs. */
+#define STACK_BYTES (64 * 1024)
+
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t never = PTHREAD_COND_INITIALIZER;
+static int pipe_fds[2];
+
+static void *sleep_somehow(void *number)
+{
+        struct pollfd fd = { .fd = pipe_fds[0], .events = POLLIN };
+        char byte;
+
+        if ((size_t)number % 3 == 0)
+                pthread_mutex_lock(&mutex);
+        for (;;)
+                switch ((size_t)number % 3) {
+                case 0:
+                        pthread_cond_wait(&never, &mutex);
+                        break;
+                case 1:
+                        poll(&fd, 1, -1);
+                        break;
+                default:
+                        if (read(pipe_fds[0], &byte, 1) < 0)
+                                pause();
+                        break;
+                }
+        return NULL;
+}
+
+int main(int argc, char **argv)
+{
+        long n = argc == 2 ? strtol(argv[1], NULL, 10) : 0;
+        pthread_attr_t attributes;
+        pthread_t thread;
+        char byte;
+
+        if (n < 1 || pipe(pipe_fds) < 0) {
+                fprintf(stderr, "usage: bench-threads N\n");
+                return 2;
+        }
+        pthread_attr_init(&attributes);
+        pthread_attr_setstacksize(&attributes, STACK_BYTES);
+        for (long i = 0; i < n; i++)
+                if (pthread_create(&thread, &attributes, sleep_somehow, (void *)i) != 0) {
+                        fprintf(stderr, "bench-threads: only %ld of %ld threads\n", i, n);
+                        return 1;
+                }
+        pthread_attr_destroy(&attributes);
+
+        sleep(1);
+        printf("ready\n");
+        fflush(stdout);
+        while (read(STDIN_FILENO, &byte, 1) > 0)
+                ;
+        /* Not exit(): its handlers are of no use here, and the threads hold stdio's locks. */
+        _exit(0);
+}

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The way of the data; the only file that knows the order:
+ *
+ *      select → capture (with resolve within) → sockets      in the worker, which may be
+ *                                                            abandoned and started again
+ *      → times → explain → filter                            here, from memory alone
+ *
+ * The two sides share the arena and nothing else. A worker that starts again finds there what
+ * the one before it has done, and goes on.
+ */
+#include "pipeline.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/procio.h"
+#include "base/worker.h"
+#include "capture/schedclock.h"
+#include "capture/source.h"
+#include "explain/explain.h"
+#include "query.h"
+#include "resolve/call.h"
+#include "resolve/resolver.h"
+#include "resolve/sockets.h"
+
+/* The first that opens is used. */
+static const struct source_ops *const sources[] = { &source_proc };
+
+struct job { /* in shared memory */
+        struct pwhy_snapshot *snapshot;
+        const struct pwhy_query *query;
+        struct watch *watch;
+        pid_t caller;
+        bool selected;  /* the selection is whole */
+        size_t next;    /* target to capture */
+        bool captured;  /* all of them are */
+        struct schedclock *clock;
+        struct socket_query *sockets;
+};
+
+/* First line of a file of the tree, for facts about the host. */
+static const char *fact_read(struct procio *io, struct arena *a, const char *path)
+{
+        const char *text;
+
+        if (procio_read(io, procio_root(io), path, 0, HANG_NONE, &text) <= 0)
+                return NULL;
+        return arena_strn(a, text, strcspn(text, "\n"));
+}
+
+static void host_read(struct procio *io, struct snapshot *s, bool raw)
+{
+        struct utsname u;
+
+        if (procio_live(io) && uname(&u) == 0) {
+                s->host.name = arena_str(s->arena, u.nodename);
+                s->host.kernel = arena_str(s->arena, u.release);
+                s->host.arch = arena_str(s->arena, u.machine);
+        } else {
+                s->host.name = fact_read(io, s->arena, "sys/kernel/hostname");
+                s->host.kernel = fact_read(io, s->arena, "sys/kernel/osrelease");
+                s->host.arch = fact_read(io, s->arena, "sys/kernel/arch");
+        }
+        if (!raw)
+                s->host.boot_id = fact_read(io, s->arena, "sys/kernel/random/boot_id");
+}
+
+/* A recorded tree has its clocks in "captured": realtime, monotonic, boottime, in ns. */
+static void clocks_read(struct procio *io, struct snapshot *s)
+{
+        const char *text;
+        long long realtime, monotonic, boottime;
+
+        if (procio_live(io)) {
+                s->captured_at = clock_ns(CLOCK_REALTIME);
+                s->monotonic_ns = clock_ns(CLOCK_MONOTONIC);
+                s->boottime_ns = clock_ns(CLOCK_BOOTTIME);
+                s->has_clocks = true;
+                return;
+        }
+        if (procio_read(io, procio_root(io), "captured", 0, HANG_NONE, &text) <= 0 ||
+                sscanf(text, "%lld %lld %lld", &realtime, &monotonic, &boottime) != 3)
+                return;
+        s->captured_at = realtime;
+        s->monotonic_ns = monotonic;
+        s->boottime_ns = boottime;
+        s->has_clocks = true;
+}
+
+static int job_select(struct job *j, struct procio *io)
+{
+        struct snapshot *s = &j->snapshot->model;
+        const pid_t self[2] = { j->caller, getpid() };
+        int r;
+
+        host_read(io, s, j->query->raw);
+        clocks_read(io, s);
+        if (!j->query->raw)
+                schedclock_new(io, s->arena, &j->clock);
+        r = select_targets(io, s->arena, j->query, self, &j->snapshot->selection);
+        if (r == 0)
+                j->selected = true;
+        return r;
+}
+
+static int job_capture(struct job *j, struct procio *io, struct resolver *resolver)
+{
+        struct snapshot *s = &j->snapshot->model;
+        struct within within = resolver_within(resolver);
+        int r = -ENOSYS;
+
+        for (size_t i = 0; i < sizeof(sources) / sizeof(*sources) && r < 0; i++) {
+                struct source *source = NULL;
+
+                r = sources[i]->open(io, j->watch, s, j->query, &source);
+                if (r < 0)
+                        continue;
+                s->source = sources[i]->name;
+                r = sources[i]->capture(source, &j->snapshot->selection, &j->next, &within);
+                sources[i]->close(source);
+        }
+        if (r == 0)
+                j->captured = true;
+        return r;
+}
+
+static int job_run(void *arg)
+{
+        struct job *j = arg;
+        struct resolver *resolver = NULL;
+        struct procio *io;
+        int r;
+
+        r = procio_new(j->query->proc, j->watch, &io);
+        if (r < 0)
+                return r;
+        if (!j->selected)
+                r = job_select(j, io);
+        if (r == 0)
+                r = resolver_new(io, &j->snapshot->model, &j->sockets, &resolver);
+        if (r == 0 && !j->captured)
+                r = job_capture(j, io, resolver);
+        if (r == 0)
+                resolver_finish(resolver);
+        resolver_free(resolver);
+        procio_free(io);
+        return r;
+}
+
+static void times_apply(const struct job *j, struct snapshot *s)
+{
+        if (j->clock)
+                for_each_process(p, s)
+                        for_each_thread(t, p)
+                                schedclock_apply(j->clock, t);
+        call_deadlines(s);
+}
+
+static bool thread_matches(const struct pwhy_query *query, const struct thread *t)
+{
+        if (query->has_reasons && !query->reasons[t->wait.reason])
+                return false;
+        if (query->blocked_for_ns && (!t->has_for || t->for_ns < query->blocked_for_ns))
+                return false;
+        return true;
+}
+
+static void filter_apply(const struct pwhy_query *query, struct snapshot *s)
+{
+        s->n_processes = s->n_threads = s->n_matched = s->n_idle = 0;
+        for_each_process(p, s) {
+                s->n_processes++;
+                p->n_threads = 0;
+                for_each_thread(t, p) {
+                        p->n_threads++;
+                        t->matched = thread_matches(query, t);
+                        if (t->matched && query->all && !query->idle &&
+                                !query->reasons[REASON_IDLE] && p->kernel &&
+                                t->wait.reason == REASON_IDLE) {
+                                t->matched = false;
+                                s->n_idle++;
+                        }
+                        s->n_matched += t->matched;
+                }
+                s->n_threads += p->n_threads;
+        }
+}
+
+/* What the worker could not finish. */
+static void gap_worker(struct job *j, int r)
+{
+        struct snapshot *s = &j->snapshot->model;
+
+        if (r == -ETIMEDOUT)
+                snapshot_gap(s, "part of the snapshot", "too many files did not answer in time",
+                        "give a longer --timeout", true);
+        else
+                snapshot_gap(s, "part of the snapshot", "its worker process ended early", NULL,
+                        true);
+        if (j->selected && j->next < j->snapshot->selection.n_targets)
+                s->n_lost += j->snapshot->selection.n_targets - j->next;
+}
+
+int pipeline_run(const struct pwhy_query *query, struct pwhy_snapshot **ret_snapshot)
+{
+        struct arena *a = arena_new();
+        struct pwhy_query light = *query;
+        struct pwhy_snapshot *snapshot;
+        int64_t start = clock_ns(CLOCK_MONOTONIC);
+        struct job *j;
+        int r;
+
+        snapshot = arena_new_one(a, struct pwhy_snapshot);
+        j = snapshot ? arena_new_one(a, struct job) : NULL;
+        if (!j) {
+                arena_free(a);
+                return -ENOMEM;
+        }
+        /* Filters on verdicts need all that verdicts need. */
+        light.raw = query->raw && !query->has_reasons && !query->blocked_for_ns;
+        snapshot_init(&snapshot->model, a);
+        snapshot->raw = query->raw;
+        j->snapshot = snapshot;
+        j->query = &light;
+        j->watch = watch_new(a);
+        j->caller = getpid();
+
+        r = worker_run(j->watch, query->timeout_ns, job_run, j);
+        if (r == -ETIMEDOUT || r == -EIO)
+                gap_worker(j, r);
+        else if (r < 0)
+                goto fail;
+        times_apply(j, &snapshot->model);
+        if (!light.raw || query->all) {
+                r = explain_snapshot(&snapshot->model);
+                if (r < 0)
+                        goto fail;
+        }
+        filter_apply(query, &snapshot->model);
+        snapshot->model.duration_ns = clock_ns(CLOCK_MONOTONIC) - start;
+        if (arena_failed(a)) {
+                r = -ENOMEM;
+                goto fail;
+        }
+        *ret_snapshot = snapshot;
+        return 0;
+fail:
+        arena_free(a);
+        return r;
+}

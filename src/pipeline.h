@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The stages in their order. Read pipeline.c first. */
+#pragma once
+
+#include <stdbool.h>
+
+#include "model.h"
+#include "target/select.h"
+
+struct pwhy_query;
+
+struct pwhy_snapshot { /* lives in its own arena */
+        struct snapshot model;
+        struct selection selection;
+        bool raw; /* what was asked for are kernel stacks */
+};
+
+int pipeline_run(const struct pwhy_query *query, struct pwhy_snapshot **ret_snapshot);

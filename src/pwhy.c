@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The public functions about snapshots. Those about queries are in query.c. */
+#include "pwhy.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/escape.h"
+#include "pipeline.h"
+#include "query.h"
+#include "render/render.h"
+
+const char *pwhy_version(void)
+{
+        return PWHY_VERSION;
+}
+
+int pwhy_snapshot_take(const struct pwhy_query *query, struct pwhy_snapshot **ret_snapshot)
+{
+        if (!query->n_targets && !query->all)
+                return -EINVAL;
+        return pipeline_run(query, ret_snapshot);
+}
+
+void pwhy_snapshot_free(struct pwhy_snapshot *snapshot)
+{
+        if (snapshot)
+                arena_free(snapshot->model.arena);
+}
+
+size_t pwhy_snapshot_count(const struct pwhy_snapshot *snapshot)
+{
+        return snapshot->model.n_matched;
+}
+
+bool pwhy_snapshot_incomplete(const struct pwhy_snapshot *snapshot)
+{
+        for (const struct gap *g = snapshot->model.gaps; g; g = g->next)
+                if (g->hides)
+                        return true;
+        if (!snapshot->raw)
+                return false;
+        for_each_process(p, &snapshot->model)
+                for_each_thread(t, p)
+                        if (t->matched && !t->kernel_stack)
+                                return true;
+        return false;
+}
+
+size_t pwhy_snapshot_unmatched(const struct pwhy_snapshot *snapshot)
+{
+        return snapshot->selection.n_unmatched;
+}
+
+const char *pwhy_snapshot_unmatched_text(const struct pwhy_snapshot *snapshot, size_t index)
+{
+        return index < snapshot->selection.n_unmatched ? snapshot->selection.unmatched[index] : NULL;
+}
+
+size_t pwhy_snapshot_gaps(const struct pwhy_snapshot *snapshot)
+{
+        size_t n = 0;
+
+        for (const struct gap *g = snapshot->model.gaps; g; g = g->next)
+                n++;
+        return n;
+}
+
+const char *pwhy_snapshot_gap_text(const struct pwhy_snapshot *snapshot, size_t index)
+{
+        const struct gap *g = NULL;
+        char times[32] = "";
+
+        for (int hides = 1; hides >= 0 && !g; hides--)
+                for (g = snapshot->model.gaps; g; g = g->next)
+                        if (g->hides == hides && index-- == 0)
+                                break;
+        if (!g)
+                return NULL;
+        if (g->count > 1)
+                snprintf(times, sizeof(times), " (%u times)", g->count);
+        return arena_printf(snapshot->model.arena, "%s%s: %s%s%s", g->what, times, g->why,
+                g->remedy ? "; " : "", g->remedy ? g->remedy : "");
+}
+
+int pwhy_snapshot_render(
+        const struct pwhy_snapshot *snapshot, FILE *out, const struct pwhy_render *how)
+{
+        const struct snapshot *previous = how->previous ? &how->previous->model : NULL;
+
+        switch (how->format) {
+        case PWHY_TEXT:
+                return render_text(out, &snapshot->model, previous, how->colour, how->columns);
+        case PWHY_JSON:
+                return render_json(out, &snapshot->model);
+        case PWHY_RAW:
+                return render_raw(out, &snapshot->model);
+        }
+        return -EINVAL;
+}

@@ -68,11 +68,11 @@ struct object {
         uint64_t inode; /* 0: not known */
         uint64_t address;
         bool has_address;
-        const char *local;  /* of a socket: "0.0.0.0:1337", "[::]:80", "/run/x", "@abstract" */
-        const char *remote; /* NULL: none or not known */
-        const char *state;  /* of a connection: "LISTEN", "ESTABLISHED" */
+        const char *local;    /* of a socket: "0.0.0.0:1337", "[::]:80", "/run/x", "@abstract" */
+        const char *remote;   /* NULL: none or not known */
+        const char *state;    /* of a connection: "LISTEN", "ESTABLISHED" */
         const char *protocol; /* of a socket, for people: "TCP", "UDP", "unix" */
-        const char *type;   /* "stream", "dgram", "seqpacket" */
+        const char *type;     /* "stream", "dgram", "seqpacket" */
         bool has_queues;
         uint32_t receive_queue, send_queue; /* bytes; of a listener: length, limit */
         bool has_retransmits;
@@ -96,7 +96,15 @@ struct object {
 
 #define MEMBERS_MAX 64 /* of a poll set; more are counted */
 
-enum role { ROLE_HOLDER, ROLE_PEER, ROLE_CHILD, ROLE_THREAD, ROLE_TRACER, ROLE_SERVER, ROLE_PARENT };
+enum role {
+        ROLE_HOLDER,
+        ROLE_PEER,
+        ROLE_CHILD,
+        ROLE_THREAD,
+        ROLE_TRACER,
+        ROLE_SERVER,
+        ROLE_PARENT
+};
 
 struct owner { /* who can end a wait */
         pid_t pid;
@@ -166,7 +174,7 @@ enum call_state {
         CALL_INSIDE,
 };
 
-struct call_memory { /* what an argument points to */
+struct call_memory {       /* what an argument points to */
         const void *bytes; /* NULL: not read */
         size_t len;
 };
@@ -182,14 +190,14 @@ struct call {
         struct call_memory memory[6];
         bool memory_refused; /* some of it was needed and could not be read */
         /* From the arguments, by resolve: */
-        struct object *object; /* the fd the call works on, or the poll set, the futex … */
+        struct object *object;  /* the fd the call works on, or the poll set, the futex … */
         struct object *object2; /* the other fd of splice, sendfile … */
-        bool has_timeout;      /* the call's timeout is known, perhaps as "none" */
-        bool timeout_set;      /* there is one */
-        int64_t timeout_ns;    /* as passed: relative, or absolute */
+        bool has_timeout;       /* the call's timeout is known, perhaps as "none" */
+        bool timeout_set;       /* there is one */
+        int64_t timeout_ns;     /* as passed: relative, or absolute */
         bool timeout_absolute;
-        int timeout_clock;  /* CLOCK_…, of an absolute one */
-        bool has_deadline;  /* time left could be worked out */
+        int timeout_clock;   /* CLOCK_…, of an absolute one */
+        bool has_deadline;   /* time left could be worked out */
         int64_t deadline_ns; /* time left */
 };
 
@@ -199,21 +207,21 @@ struct thread {
         struct process *process;
         pid_t tid;
         const char *comm;
-        char state; /* R S D T t Z X I P, as in stat(5); 0: not known */
-        int cpu;    /* last CPU; -1: not known */
-        bool moved; /* ran while it was read, every time: facts may not fit together */
-        bool gone;  /* ended while it was read */
-        bool on_cpu;     /* state R: it was seen to run (its CPU time grew) */
-        bool has_on_cpu; /* …and this is known */
+        char state;        /* R S D T t Z X I P, as in stat(5); 0: not known */
+        int cpu;           /* last CPU; -1: not known */
+        bool moved;        /* ran while it was read, every time: facts may not fit together */
+        bool gone;         /* ended while it was read */
+        bool on_cpu;       /* state R: it was seen to run (its CPU time grew) */
+        bool has_on_cpu;   /* …and this is known */
         uint64_t switches; /* voluntary + involuntary context switches */
         bool has_switches;
         uint64_t sleep_start_ns; /* scheduler clock when it last ran; 0: not known */
         bool has_for;
-        int64_t for_ns;       /* off the CPU for so long */
-        int64_t for_error_ns; /* may be wrong by so much */
+        int64_t for_ns;                   /* off the CPU for so long */
+        int64_t for_error_ns;             /* may be wrong by so much */
         const struct stack *kernel_stack; /* NULL: see the gap */
-        int kernel_stack_error; /* errno of the refusal; 0: none */
-        const char *wchan;      /* NULL: not read or not told */
+        int kernel_stack_error;           /* errno of the refusal; 0: none */
+        const char *wchan;                /* NULL: not read or not told */
         const struct stack *user_stack;
         pid_t tracer; /* 0: none or not asked */
         const char *tracer_comm;
@@ -284,8 +292,8 @@ void snapshot_add_process(struct snapshot *s, struct process *p);
 void process_add_thread(struct snapshot *s, struct process *p, struct thread *t);
 
 /* Note a gap; an equal one (what, why) is counted. Strings are copied where not yet known. */
-void snapshot_gap(struct snapshot *s, const char *what, const char *why, const char *remedy,
-        bool hides);
+void snapshot_gap(
+        struct snapshot *s, const char *what, const char *why, const char *remedy, bool hides);
 
 /* The contract's names. */
 const char *reason_name(enum reason reason);

@@ -37,9 +37,9 @@ struct job { /* in shared memory */
         const struct pwhy_query *query;
         struct watch *watch;
         pid_t caller;
-        bool selected;  /* the selection is whole */
-        size_t next;    /* target to capture */
-        bool captured;  /* all of them are */
+        bool selected; /* the selection is whole */
+        size_t next;   /* target to capture */
+        bool captured; /* all of them are */
         struct schedclock *clock;
         struct socket_query *sockets;
 };
@@ -156,8 +156,8 @@ static int job_run(void *arg)
 static void times_apply(const struct job *j, struct snapshot *s)
 {
         if (j->clock)
-                for_each_process(p, s)
-                        for_each_thread(t, p)
+                for_each_process (p, s)
+                        for_each_thread (t, p)
                                 schedclock_apply(j->clock, t);
         call_deadlines(s);
 }
@@ -174,10 +174,10 @@ static bool thread_matches(const struct pwhy_query *query, const struct thread *
 static void filter_apply(const struct pwhy_query *query, struct snapshot *s)
 {
         s->n_processes = s->n_threads = s->n_matched = s->n_idle = 0;
-        for_each_process(p, s) {
+        for_each_process (p, s) {
                 s->n_processes++;
                 p->n_threads = 0;
-                for_each_thread(t, p) {
+                for_each_thread (t, p) {
                         p->n_threads++;
                         t->matched = thread_matches(query, t);
                         if (t->matched && query->all && !query->idle &&
@@ -201,8 +201,8 @@ static void gap_worker(struct job *j, int r)
                 snapshot_gap(s, "part of the snapshot", "too many files did not answer in time",
                         "give a longer --timeout", true);
         else
-                snapshot_gap(s, "part of the snapshot", "its worker process ended early", NULL,
-                        true);
+                snapshot_gap(
+                        s, "part of the snapshot", "its worker process ended early", NULL, true);
         if (j->selected && j->next < j->snapshot->selection.n_targets)
                 s->n_lost += j->snapshot->selection.n_targets - j->next;
 }

@@ -41,8 +41,8 @@ bool pwhy_snapshot_incomplete(const struct pwhy_snapshot *snapshot)
                         return true;
         if (!snapshot->raw)
                 return false;
-        for_each_process(p, &snapshot->model)
-                for_each_thread(t, p)
+        for_each_process (p, &snapshot->model)
+                for_each_thread (t, p)
                         if (t->matched && !t->kernel_stack)
                                 return true;
         return false;
@@ -55,7 +55,8 @@ size_t pwhy_snapshot_unmatched(const struct pwhy_snapshot *snapshot)
 
 const char *pwhy_snapshot_unmatched_text(const struct pwhy_snapshot *snapshot, size_t index)
 {
-        return index < snapshot->selection.n_unmatched ? snapshot->selection.unmatched[index] : NULL;
+        return index < snapshot->selection.n_unmatched ? snapshot->selection.unmatched[index]
+                                                       : NULL;
 }
 
 size_t pwhy_snapshot_gaps(const struct pwhy_snapshot *snapshot)

@@ -41,7 +41,7 @@ void privilege_read(struct privilege *ret)
                 unsigned inside = 1, outside = 1, count = 0;
 
                 p.user_ns = sscanf(text, "%u %u %u", &inside, &outside, &count) != 3 || inside ||
-                        outside || count != UINT32_MAX;
+                            outside || count != UINT32_MAX;
         }
         if (small_file("/proc/sys/kernel/yama/ptrace_scope", text, sizeof(text)) > 0)
                 p.ptrace_scope = text[0] - '0';

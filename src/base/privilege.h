@@ -4,12 +4,12 @@
 
 #include <stdbool.h>
 
-struct privilege { /* of pwhy itself */
-        bool root;         /* effective user 0 */
-        bool sys_admin;    /* CAP_SYS_ADMIN */
-        bool sys_ptrace;   /* CAP_SYS_PTRACE */
-        bool user_ns;      /* in a user namespace of its own: its capabilities do not count */
-        int ptrace_scope;  /* yama: 0 … 3; -1: no yama */
+struct privilege {        /* of pwhy itself */
+        bool root;        /* effective user 0 */
+        bool sys_admin;   /* CAP_SYS_ADMIN */
+        bool sys_ptrace;  /* CAP_SYS_PTRACE */
+        bool user_ns;     /* in a user namespace of its own: its capabilities do not count */
+        int ptrace_scope; /* yama: 0 … 3; -1: no yama */
 };
 
 void privilege_read(struct privilege *ret);

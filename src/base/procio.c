@@ -76,9 +76,16 @@ static int errno_from_name(const char *name)
                 const char *name;
                 int error;
         } errors[] = {
-                { "EPERM", EPERM }, { "EACCES", EACCES }, { "ENOENT", ENOENT },
-                { "ESRCH", ESRCH }, { "EIO", EIO }, { "EINVAL", EINVAL }, { "ENOSYS", ENOSYS },
-                { "ETIMEDOUT", ETIMEDOUT }, { "EFAULT", EFAULT }, { "ENOTSUP", ENOTSUP },
+                { "EPERM", EPERM },
+                { "EACCES", EACCES },
+                { "ENOENT", ENOENT },
+                { "ESRCH", ESRCH },
+                { "EIO", EIO },
+                { "EINVAL", EINVAL },
+                { "ENOSYS", ENOSYS },
+                { "ETIMEDOUT", ETIMEDOUT },
+                { "EFAULT", EFAULT },
+                { "ENOTSUP", ENOTSUP },
         };
 
         for (size_t i = 0; i < ARRAY_SIZE(errors); i++)
@@ -144,8 +151,8 @@ static ssize_t text_read(struct procio *io, int fd)
                         break;
                 /* Files made by seq_file may come in pieces; only an empty one is the end. */
                 if (used == io->size) {
-                        size_t size = io->size * 2 > PROCIO_TEXT_MAX ? PROCIO_TEXT_MAX
-                                                                     : io->size * 2;
+                        size_t size =
+                                io->size * 2 > PROCIO_TEXT_MAX ? PROCIO_TEXT_MAX : io->size * 2;
                         char *text = realloc(io->text, size + 1);
 
                         if (!text)
@@ -243,8 +250,12 @@ static int recorded_fd_mode(struct procio *io, const struct fd_ref *ref)
                 const char *word;
                 int mode;
         } modes[] = {
-                { "fifo", S_IFIFO }, { "char", S_IFCHR }, { "dir", S_IFDIR }, { "block", S_IFBLK },
-                { "file", S_IFREG }, { "socket", S_IFSOCK },
+                { "fifo", S_IFIFO },
+                { "char", S_IFCHR },
+                { "dir", S_IFDIR },
+                { "block", S_IFBLK },
+                { "file", S_IFREG },
+                { "socket", S_IFSOCK },
         };
         const char *word;
         ssize_t n;
@@ -310,8 +321,8 @@ static int hex_digit(char c)
 }
 
 /* "00 01 ff\n", any white space between bytes */
-static ssize_t recorded_memory(struct procio *io, int process_dir, uint64_t address,
-        unsigned char *buffer, size_t len)
+static ssize_t recorded_memory(
+        struct procio *io, int process_dir, uint64_t address, unsigned char *buffer, size_t len)
 {
         const char *text;
         char path[40];
@@ -335,8 +346,8 @@ static ssize_t recorded_memory(struct procio *io, int process_dir, uint64_t addr
         return (ssize_t)n;
 }
 
-ssize_t procio_memory(struct procio *io, int process_dir, pid_t pid, uint64_t address,
-        void *buffer, size_t len)
+ssize_t procio_memory(
+        struct procio *io, int process_dir, pid_t pid, uint64_t address, void *buffer, size_t len)
 {
         struct iovec local = { buffer, len }, remote;
         ssize_t n;

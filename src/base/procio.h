@@ -71,5 +71,5 @@ int procio_fd_mode(struct procio *io, const struct fd_ref *ref);
 ssize_t procio_fd_protocol(struct procio *io, const struct fd_ref *ref, const char **ret_text);
 
 /* Bytes of the target's memory: up to len, fewer at the end of a mapping. */
-ssize_t procio_memory(struct procio *io, int process_dir, pid_t pid, uint64_t address,
-        void *buffer, size_t len);
+ssize_t procio_memory(
+        struct procio *io, int process_dir, pid_t pid, uint64_t address, void *buffer, size_t len);

@@ -173,8 +173,8 @@ int worker_run(struct watch *w, int64_t timeout_ns, int (*job)(void *arg), void 
                         return 0;
                 if (WIFEXITED(status))
                         return WEXITSTATUS(status) > EXIT_JOB_FAILED
-                                ? EXIT_JOB_FAILED - WEXITSTATUS(status)
-                                : 0;
+                                       ? EXIT_JOB_FAILED - WEXITSTATUS(status)
+                                       : 0;
                 /* It crashed, over what it read last: continue without that. */
                 if (++crashes > CRASHES_MAX)
                         return -EIO;

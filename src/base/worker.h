@@ -21,7 +21,7 @@ struct arena;
 
 #define HUNG_MAX 64
 
-struct watch { /* in shared memory */
+struct watch {          /* in shared memory */
         uint64_t beat;  /* grows with each read */
         pid_t pid;      /* whom the read in hand is about; 0: nobody */
         enum hang hang; /* what it may hang on */

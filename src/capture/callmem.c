@@ -15,9 +15,9 @@
 #include "resolve/syscall.h"
 
 #define STRING_LEN 256
-#define ADDRESS_LEN 128     /* sizeof(struct sockaddr_storage) */
+#define ADDRESS_LEN 128 /* sizeof(struct sockaddr_storage) */
 #define POLLFDS 1024
-#define FD_SET_LEN 128      /* 1024 fds */
+#define FD_SET_LEN 128 /* 1024 fds */
 #define SEMBUFS 16
 #define PAGE 4096U
 
@@ -80,11 +80,27 @@ static int socketcall_unfold(struct procio *io, struct thread *t, int dir)
                 char name[12]; /* of the call as i386 has it by itself */
                 unsigned n_args;
         } calls[] = {
-                { "", 0 }, { "socket", 3 }, { "bind", 3 }, { "connect", 3 }, { "listen", 2 },
-                { "accept4", 3 }, { "getsockname", 3 }, { "getpeername", 3 }, { "socketpair", 4 },
-                { "sendto", 4 }, { "recvfrom", 4 }, { "sendto", 6 }, { "recvfrom", 6 },
-                { "shutdown", 2 }, { "setsockopt", 5 }, { "getsockopt", 5 }, { "sendmsg", 3 },
-                { "recvmsg", 3 }, { "accept4", 4 }, { "recvmmsg", 5 }, { "sendmmsg", 4 },
+                { "", 0 },
+                { "socket", 3 },
+                { "bind", 3 },
+                { "connect", 3 },
+                { "listen", 2 },
+                { "accept4", 3 },
+                { "getsockname", 3 },
+                { "getpeername", 3 },
+                { "socketpair", 4 },
+                { "sendto", 4 },
+                { "recvfrom", 4 },
+                { "sendto", 6 },
+                { "recvfrom", 6 },
+                { "shutdown", 2 },
+                { "setsockopt", 5 },
+                { "getsockopt", 5 },
+                { "sendmsg", 3 },
+                { "recvmsg", 3 },
+                { "accept4", 4 },
+                { "recvmmsg", 5 },
+                { "sendmmsg", 4 },
         };
         struct call *c = &t->call;
         uint32_t args[6] = { 0 };

@@ -34,7 +34,7 @@
 #define PF_KTHREAD 0x00200000
 #define ARG_KEPT 4097 /* bytes of one argument: one more than is shown */
 
-#define RUNNING_MAX 64                    /* threads watched for being on a CPU */
+#define RUNNING_MAX 64                     /* threads watched for being on a CPU */
 #define RUNNING_WINDOW_NS (12 * NS_PER_MS) /* a tick at 100 Hz, and some */
 #define RUNNING_STEP_NS (NS_PER_MS / 2)
 
@@ -110,8 +110,8 @@ static void cmdline_read(struct source *src, struct process *p, int dir)
 
         n = procio_read(src->io, dir, "cmdline", p->pid, HANG_MM, &text);
         if (n == -ETIMEDOUT)
-                snapshot_gap(src->snapshot, "command lines", "the process's memory is locked",
-                        NULL, false);
+                snapshot_gap(src->snapshot, "command lines", "the process's memory is locked", NULL,
+                        false);
         if (n <= 0)
                 return;
         for (end = text + n; text < end && p->n_cmdline < CMDLINE_MAX;) {
@@ -274,8 +274,8 @@ static ssize_t call_read(struct source *src, struct thread *t, int dir)
         ssize_t n;
 
         memset(&t->call, 0, sizeof(t->call));
-        n = procio_read(src->io, dir, task_path(path, t, "syscall"), t->process->pid, HANG_EXEC,
-                &text);
+        n = procio_read(
+                src->io, dir, task_path(path, t, "syscall"), t->process->pid, HANG_EXEC, &text);
         if (n < 0)
                 return n;
         if (procfile_syscall(text, (size_t)n, &call) <= 0)
@@ -321,8 +321,8 @@ static ssize_t stack_read(struct source *src, struct thread *t, int dir, int *re
                 *refused = (int)-n;
         if (!is_refusal(n) && n != -ENOENT && n != -ETIMEDOUT)
                 return n;
-        n = procio_read(src->io, dir, task_path(path, t, "wchan"), t->process->pid, HANG_NONE,
-                &text);
+        n = procio_read(
+                src->io, dir, task_path(path, t, "wchan"), t->process->pid, HANG_NONE, &text);
         if (n > 0 && strcmp(text, "0") != 0)
                 t->wchan = arena_strn(src->snapshot->arena, text, strcspn(text, "\n"));
         return 0;
@@ -351,8 +351,8 @@ static int thread_attempt(struct source *src, struct thread *t, struct reading *
         if (r < 0)
                 return r;
         t->has_switches = r > 0;
-        n = procio_read(src->io, rd->dir, task_path(path, t, "stat"), t->process->pid, HANG_NONE,
-                &text);
+        n = procio_read(
+                src->io, rd->dir, task_path(path, t, "stat"), t->process->pid, HANG_NONE, &text);
         if (n < 0)
                 return (int)n;
         if (procfile_stat(text, (size_t)n, &stat) > 0) {
@@ -543,8 +543,8 @@ static int threads_read(
 static void gap_process(struct source *src, pid_t pid, const char *why, bool hides)
 {
         const char *what = src->query->all
-                ? "processes"
-                : arena_printf(src->snapshot->arena, "process %d", (int)pid);
+                                   ? "processes"
+                                   : arena_printf(src->snapshot->arena, "process %d", (int)pid);
 
         snapshot_gap(src->snapshot, what ? what : "a process", why, NULL, hides);
 }

@@ -19,7 +19,7 @@
 
 struct schedclock {
         uint64_t now_ns;
-        int cpu;                       /* ours */
+        int cpu; /* ours */
         size_t n_cpus;
         int64_t stolen_ns[CPUS_MAX]; /* interrupts and steal of each CPU, so far; -1: none */
 };

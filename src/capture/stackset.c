@@ -40,7 +40,8 @@ void stackset_free(struct stackset *set)
 
         if (!set)
                 return;
-        HASH_ITER (hh, set->entries, e, next) {
+        HASH_ITER(hh, set->entries, e, next)
+        {
                 HASH_DEL(set->entries, e);
                 free(e);
         }

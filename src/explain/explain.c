@@ -219,7 +219,7 @@ static bool match_apply(const struct match *m, const struct thread *t, unsigned 
         if (rule->when && when == UNSURE && !rule->leaf && !rule->within)
                 return false;
         *ret_unsure = (m->call == UNSURE) + (m->leaf == UNSURE || m->within == UNSURE) +
-                (kinds == UNSURE || when == UNSURE);
+                      (kinds == UNSURE || when == UNSURE);
         return true;
 }
 
@@ -252,7 +252,7 @@ static void evidence_fill(struct explainer *e, struct thread *t, const struct ma
         if (t->wait.object && t->wait.object->fd >= 0)
                 evidence_add(w, words_evidence(e->arena, rule_object(m->rule, t)));
         else if (t->call.object && t->call.object->kind &&
-                strcmp(t->call.object->kind, "futex") == 0)
+                 strcmp(t->call.object->kind, "futex") == 0)
                 evidence_add(w, words_evidence(e->arena, t->call.object));
         if ((m && !m->rule->calls && !m->rule->leaf) || !w->n_evidence)
                 evidence_add(w, arena_printf(e->arena, "state %c", t->state ? t->state : '?'));
@@ -290,8 +290,8 @@ static struct object *wait_object(struct explainer *e, const struct match *m, st
         return o;
 }
 
-static void owner_set(struct explainer *e, struct wait *w, pid_t pid, pid_t tid, const char *comm,
-        enum role role)
+static void owner_set(
+        struct explainer *e, struct wait *w, pid_t pid, pid_t tid, const char *comm, enum role role)
 {
         if (pid <= 0)
                 return;
@@ -311,7 +311,7 @@ static void owner_futex(struct explainer *e, struct thread *t)
         /* A TID of another PID namespace means another thread here. */
         if (!tid || t->process->inner_pid)
                 return;
-        for_each_thread(other, t->process)
+        for_each_thread (other, t->process)
                 if (other->tid == tid && other != t)
                         owner_set(e, &t->wait, t->process->pid, tid, other->comm, ROLE_HOLDER);
 }
@@ -427,7 +427,8 @@ static void situations_clear(struct explainer *e)
 {
         struct situation *s, *next;
 
-        HASH_ITER (hh, e->situations, s, next) {
+        HASH_ITER(hh, e->situations, s, next)
+        {
                 HASH_DEL(e->situations, s);
                 free(s->matches);
                 free(s);
@@ -439,8 +440,8 @@ int explain_snapshot(struct snapshot *s)
         struct explainer e = { .snapshot = s, .arena = s->arena };
         int r = 0;
 
-        for_each_process(p, s) {
-                for_each_thread(t, p) {
+        for_each_process (p, s) {
+                for_each_thread (t, p) {
                         if (r == 0)
                                 r = explain_thread(&e, t);
                         /* With nobody to wait for, a chain ends where it starts. */

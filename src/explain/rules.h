@@ -18,8 +18,8 @@
 
 enum truth { FALSE, UNSURE, TRUE };
 
-enum subject { /* what the wait's object is */
-        SUBJECT_CALL,  /* what the call works on */
+enum subject {        /* what the wait's object is */
+        SUBJECT_CALL, /* what the call works on */
         SUBJECT_NONE,
         SUBJECT_TIMER, /* the time until which it sleeps */
         SUBJECT_LOCK,  /* the call's fd, as the kind of lock that "made" says */
@@ -27,7 +27,7 @@ enum subject { /* what the wait's object is */
 };
 
 struct rule {
-        const char *name; /* in evidence and documentation */
+        const char *name;   /* in evidence and documentation */
         const char *states; /* of the thread; NULL: "S" */
         bool kernel;        /* a kernel thread's; the others are never */
         const char *calls;  /* the system call; NULL: any; "-": outside of one */

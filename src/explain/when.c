@@ -23,8 +23,10 @@ static const char HELPERS[] =
 /* What every stack of a system call ends with. */
 static const char ENTRY[] =
         "do_syscall_64|do_syscall_x64|x64_sys_call|entry_SYSCALL_64*|system_call_fastpath|"
-        "system_call_after_swapgs|entry_SYSCALL_64_fastpath|tracesys*|do_int80_*|do_fast_syscall_32|"
-        "__do_fast_syscall_32|do_SYSENTER_32|entry_INT80_compat|entry_SYSENTER_compat*|ia32_sys_call|"
+        "system_call_after_swapgs|entry_SYSCALL_64_fastpath|tracesys*|do_int80_*|do_fast_syscall_"
+        "32|"
+        "__do_fast_syscall_32|do_SYSENTER_32|entry_INT80_compat|entry_SYSENTER_compat*|ia32_sys_"
+        "call|"
         "int80_emulation|asm_int80_emulation|do_int80_emulation|"
         "sysenter_dispatch|ia32_sysret|cstar_dispatch|el0_svc*|do_el0_svc*|el0t_64_sync*|"
         "invoke_syscall*|el0_sync*|__sys_trace_return|ret_fast_syscall|stub_*|sys:restart_syscall";
@@ -72,9 +74,8 @@ enum truth when_entry_only(const struct thread *t)
         if (!k || !k->n_frames)
                 return UNSURE;
         for (size_t i = 0; i < k->n_frames; i++)
-                if (!k->frames[i].symbol ||
-                        (!symbol_matches(k->frames[i].symbol, ENTRY) &&
-                                !symbol_matches(k->frames[i].symbol, HELPERS)))
+                if (!k->frames[i].symbol || (!symbol_matches(k->frames[i].symbol, ENTRY) &&
+                                                    !symbol_matches(k->frames[i].symbol, HELPERS)))
                         return FALSE;
         return TRUE;
 }
@@ -176,7 +177,7 @@ enum truth when_leader_only(const struct thread *t)
 {
         if (t->tid != t->process->pid)
                 return FALSE;
-        for_each_thread(other, t->process)
+        for_each_thread (other, t->process)
                 if (other != t && other->state != 'Z' && other->state != 'X')
                         return TRUE;
         return FALSE;

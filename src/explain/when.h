@@ -19,7 +19,7 @@ enum truth when_not_listening(const struct thread *t);
 enum truth when_connecting(const struct thread *t);
 enum truth when_on_cpu(const struct thread *t);
 enum truth when_off_cpu(const struct thread *t);
-enum truth when_set_empty(const struct thread *t);        /* a poll set without fds */
+enum truth when_set_empty(const struct thread *t);         /* a poll set without fds */
 enum truth when_set_empty_timeout(const struct thread *t); /* … and with a timeout */
 enum truth when_timeout(const struct thread *t);
 enum truth when_futex_wait(const struct thread *t);

@@ -41,8 +41,8 @@ static void __attribute__((format(printf, 2, 3))) add(struct line *l, const char
 
 static const struct kind_words {
         const char *kind;
-        const char *noun;    /* "a pipe": when nothing identifies it */
-        const char *prefix;  /* before a path; NULL: none */
+        const char *noun;   /* "a pipe": when nothing identifies it */
+        const char *prefix; /* before a path; NULL: none */
 } kind_words[] = {
         { "tcp", "a TCP socket", NULL },
         { "udp", "a UDP socket", NULL },
@@ -190,8 +190,7 @@ const char *words_evidence(struct arena *a, const struct object *o)
                 bool listening = o->state && strcmp(o->state, "LISTEN") == 0;
 
                 if (listening)
-                        add(&l, "a listening %s socket",
-                                o->protocol ? o->protocol : o->kind);
+                        add(&l, "a listening %s socket", o->protocol ? o->protocol : o->kind);
                 else
                         add_noun(&l, o->kind);
                 if (o->state && !listening)
@@ -288,6 +287,11 @@ static void add_left(struct line *l, const struct thread *t, const struct object
                         duration_format(text, left));
 }
 
+static bool word_is(const char *word, size_t len, const char *name)
+{
+        return strlen(name) == len && memcmp(word, name, len) == 0;
+}
+
 static void add_word(struct line *l, const char *word, size_t len, const struct rule *rule,
         const struct thread *t, const struct object *o)
 {
@@ -295,33 +299,33 @@ static void add_word(struct line *l, const char *word, size_t len, const struct 
         bool known;
         const char *leaf;
 
-        if (strncmp(word, "object", len) == 0) {
+        if (word_is(word, len, "object")) {
                 add_object(l, o, kind);
-        } else if (strncmp(word, "peer", len) == 0) {
+        } else if (word_is(word, len, "peer")) {
                 add_peer(l, o, kind);
-        } else if (strncmp(word, "members", len) == 0) {
+        } else if (word_is(word, len, "members")) {
                 add_members(l, o);
-        } else if (strncmp(word, "children", len) == 0) {
+        } else if (word_is(word, len, "children")) {
                 add_children(l, t->process);
-        } else if (strncmp(word, "child", len) == 0) {
+        } else if (word_is(word, len, "child")) {
                 add_owner(l, o ? o->comm : NULL, o ? o->pid : 0, "a child process");
-        } else if (strncmp(word, "parent", len) == 0) {
+        } else if (word_is(word, len, "parent")) {
                 add_owner(l, t->process->parent_comm, t->process->ppid, "its parent");
-        } else if (strncmp(word, "tracer", len) == 0) {
+        } else if (word_is(word, len, "tracer")) {
                 add_owner(l, t->tracer_comm, t->tracer, "a tracer");
-        } else if (strncmp(word, "call", len) == 0) {
+        } else if (word_is(word, len, "call")) {
                 add(l, "%s", t->call.desc ? t->call.desc->name : "a system call");
-        } else if (strncmp(word, "leaf", len) == 0) {
+        } else if (word_is(word, len, "leaf")) {
                 leaf = thread_leaf(t, &known);
                 add(l, "%.128s", leaf ? leaf : "the kernel");
-        } else if (strncmp(word, "cpu", len) == 0) {
+        } else if (word_is(word, len, "cpu")) {
                 if (t->cpu >= 0)
                         add(l, "CPU %d", t->cpu);
                 else
                         add(l, "a CPU");
-        } else if (strncmp(word, "left", len) == 0) {
+        } else if (word_is(word, len, "left")) {
                 add_left(l, t, o, false);
-        } else if (strncmp(word, "atmost", len) == 0) {
+        } else if (word_is(word, len, "atmost")) {
                 add_left(l, t, o, true);
         }
 }

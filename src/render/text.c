@@ -79,6 +79,11 @@ static const char *time_words(struct page *p, const struct group *g)
         /* Clocks are read at slightly different moments: not a time below zero. */
         duration_format(from, shortest->for_ns > 0 ? shortest->for_ns : 0);
         duration_format(to, longest->for_ns > 0 ? longest->for_ns : 0);
+        /* Where the error is most of it, what is known is that it is not longer. */
+        if (time_is_rough(longest) && longest->for_error_ns > longest->for_ns / 2) {
+                duration_format(to, longest->for_ns + longest->for_error_ns);
+                return page_join(p, " for less than ", to, NULL);
+        }
         bool rough = time_is_rough(shortest) || time_is_rough(longest);
         bool range = strcmp(from, to) != 0;
         return page_join(p, " for ", rough ? "about " : "", from, range ? " to " : "",

@@ -135,8 +135,8 @@ static struct object *path_object(struct resolver *r, const struct call_memory *
         struct object *o = object_new(r, NULL);
 
         if (o && m->bytes)
-                o->path = arena_strn(resolver_snapshot(r)->arena, m->bytes,
-                        strnlen(m->bytes, m->len));
+                o->path = arena_strn(
+                        resolver_snapshot(r)->arena, m->bytes, strnlen(m->bytes, m->len));
         return o;
 }
 
@@ -333,8 +333,8 @@ static void children_read(struct resolver *r, struct process *p)
         }
         for (size_t i = 0; i < p->n_children; i++)
                 children[i].comm = call_comm(r, children[i].pid);
-        p->children = arena_dup(
-                resolver_snapshot(r)->arena, children, p->n_children * sizeof(*children));
+        p->children =
+                arena_dup(resolver_snapshot(r)->arena, children, p->n_children * sizeof(*children));
         if (!p->children)
                 p->n_children = 0;
 }
@@ -416,7 +416,7 @@ static void deadline_set(const struct snapshot *s, struct thread *t)
 
 void call_deadlines(struct snapshot *s)
 {
-        for_each_process(p, s)
-                for_each_thread(t, p)
+        for_each_process (p, s)
+                for_each_thread (t, p)
                         deadline_set(s, t);
 }

@@ -24,8 +24,7 @@ static bool tty_match(const struct fd_view *v)
         for (size_t i = 0; i < ARRAY_SIZE(numbered); i++) {
                 size_t len = strlen(numbered[i]);
 
-                if (strncmp(v->link, numbered[i], len) == 0 &&
-                        isdigit((unsigned char)v->link[len]))
+                if (strncmp(v->link, numbered[i], len) == 0 && isdigit((unsigned char)v->link[len]))
                         return true;
         }
         return false;

@@ -63,7 +63,8 @@ static void kept_clear(struct resolver *r)
 {
         struct kept *k, *next;
 
-        HASH_ITER (hh, r->kept, k, next) {
+        HASH_ITER(hh, r->kept, k, next)
+        {
                 HASH_DEL(r->kept, k);
                 free(k);
         }
@@ -244,9 +245,10 @@ static void resolve_thread(void *arg, struct thread *t, int dir)
         error = callmem_read(r->io, r->snapshot->arena, t, dir);
         call_resolve(r, t);
         if (error == -EPERM || error == -EACCES || error == -ENOSYS) {
-                struct refusal why = error == -ENOSYS
-                        ? (struct refusal){ "this kernel has no process_vm_readv", NULL }
-                        : privilege_refusal_ptrace(&r->privilege, -error);
+                struct refusal why =
+                        error == -ENOSYS
+                                ? (struct refusal){ "this kernel has no process_vm_readv", NULL }
+                                : privilege_refusal_ptrace(&r->privilege, -error);
 
                 snapshot_gap(r->snapshot, "what arguments point to", why.why, why.remedy, false);
         } else if (error == -ETIMEDOUT) {

@@ -18,11 +18,11 @@ struct procio;
 struct snapshot;
 
 struct socket_query {
-        uint64_t inode;       /* socket:[inode] */
-        uint64_t net_ns;      /* inode of the owner's network namespace; 0: not known */
-        pid_t pid;            /* a process that has it */
-        const char *protocol; /* xattr system.sockprotoname: "TCP", "TCPv6", "UNIX-STREAM",
-                                 "UNIX", "UDP", "NETLINK", "PACKET" …; NULL: not known */
+        uint64_t inode;        /* socket:[inode] */
+        uint64_t net_ns;       /* inode of the owner's network namespace; 0: not known */
+        pid_t pid;             /* a process that has it */
+        const char *protocol;  /* xattr system.sockprotoname: "TCP", "TCPv6", "UNIX-STREAM",
+                                  "UNIX", "UDP", "NETLINK", "PACKET" …; NULL: not known */
         struct object *object; /* kind is "socket" until it is known better */
         bool done;
         struct socket_query *next;

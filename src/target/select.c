@@ -112,8 +112,8 @@ static bool candidate_read(struct procio *io, pid_t pid, struct candidate *ret)
 
 static bool runs_scripts(const char *exe)
 {
-        static const char *const interpreters[] = { "python", "perl", "ruby", "node", "bash", "dash",
-                "sh", "zsh", "lua", "php" };
+        static const char *const interpreters[] = { "python", "perl", "ruby", "node", "bash",
+                "dash", "sh", "zsh", "lua", "php" };
 
         for (size_t i = 0; i < ARRAY_SIZE(interpreters); i++) {
                 size_t len = strlen(interpreters[i]);
@@ -426,8 +426,8 @@ int select_targets(struct procio *io, struct arena *a, const struct pwhy_query *
         for (size_t i = 0; i < query->n_targets; i++) {
                 const char *sentence;
 
-                r = select_one(io, a, query, query->targets[i], pids, n_pids, self, &choice,
-                        &sentence);
+                r = select_one(
+                        io, a, query, query->targets[i], pids, n_pids, self, &choice, &sentence);
                 targets = choice.targets;
                 if (r < 0)
                         return r;

@@ -16,11 +16,11 @@ struct pwhy_query;
 
 struct target {
         pid_t pid;
-        pid_t tid; /* 0: every thread */
+        pid_t tid;           /* 0: every thread */
         uint64_t start_time; /* of the process that had the name; 0: chosen by number */
 };
 
-struct selection { /* lives in the arena */
+struct selection {              /* lives in the arena */
         struct target *targets; /* in order of PID, TID; without duplicates */
         size_t n_targets;
         const char **unmatched; /* a sentence for each target that matched nothing */

@@ -44,6 +44,8 @@ ROLES = {
 }
 MEMBERS_MAX = 64  # a larger set may be cut there
 SLACK_NS = 2_000_000_000
+FOR_SLACK_NS = 100_000_000
+TRIES = 10
 START_S = 60
 PWHY_S = 30
 
@@ -65,7 +67,7 @@ class Row:
     deadline: str = "may"  # "must" be there, "may", or "never"
     most: str = "certain"  # highest confidence that is right
     calls: str = ""  # allowed names of the system call
-    tries: int = 1  # of what changes from one moment to the next
+    also: str = ""  # reasons that may be true for a moment: ask again
     still: bool = True  # does not run, so that nothing may have moved
     check: object = None  # of the whole document: f(test, ready, document, thread)
 
@@ -221,9 +223,9 @@ ROWS = {
     "traced-syscall": TRACED,
     "traced-interrupt": TRACED,
     # Another program may have the CPU at the moment of asking, or not have it.
-    "running": Row("running", tries=5, still=False),
-    "runnable": Row("runnable", tries=5, still=False),
-    "throttled": Row("throttled runnable", tries=5, still=False),
+    "running": Row("running", also="runnable", still=False),
+    "runnable": Row("runnable", also="running", still=False),
+    "throttled": Row("throttled runnable", still=False),
     "frozen-v1": Row("frozen", "cgroup -"),
     "frozen-v2": Row("frozen", "cgroup -"),
     "disk-read": Row("disk", "block", "fd path"),
@@ -255,6 +257,7 @@ class Scene:
     """A scene that is ready; the end of its input ends it."""
 
     def __init__(self, program, name):
+        self.begin = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
         self.process = subprocess.Popen([program, name], stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.ready = None
@@ -264,6 +267,7 @@ class Scene:
             self.ready = dict(word.split("=", 1) for word in line.split(" ")[1:])
         elif line.startswith("skip "):
             self.reason = line[len("skip "):]
+        self.end_of_making = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
 
     def end(self):
         """Returns the exit status and what it said on its standard error."""
@@ -334,7 +338,7 @@ class Test:
             if scene.ready:
                 if row is None:
                     raise Failure("a row for this scene", "none")
-                self.examine(row, scene.ready)
+                self.examine(row, scene)
         except Failure as e:
             failure = e
         except subprocess.TimeoutExpired:
@@ -351,16 +355,15 @@ class Test:
             raise Failure("a scene", f"exit status {status}: {err}")
         return None
 
-    def examine(self, row, ready):
-        for left in range(row.tries - 1, -1, -1):
-            try:
-                self.examine_once(row, ready)
+    def examine(self, row, scene):
+        for _ in range(TRIES):
+            if self.examine_once(row, scene) not in row.also.split():
                 return
-            except Failure:
-                if left == 0:
-                    raise
+        raise Failure(f"reason {row.reasons}", f"{row.also}, {TRIES} times")
 
-    def examine_once(self, row, ready):
+    def examine_once(self, row, scene):
+        """Returns the reason."""
+        ready = scene.ready
         before = thread_facts(ready["tid"], row.still)
         begin = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
         document = self.ask(ready["tid"])
@@ -368,13 +371,18 @@ class Test:
         thread = self.thread(document, ready["tid"])
         after = thread_facts(ready["tid"], row.still)
         self.check_thread(row, ready, thread, before)
-        self.check_verdict(row, thread["wait"])
+        self.check_verdict(row, document, thread)
+        self.check_text(ready, thread["wait"])
+        if row.still:
+            self.check_time(scene, thread["wait"], begin, end)
+            self.check_stack(ready, thread)
         self.check_object(row, ready, thread["wait"], begin, end)
         self.check_owners(ready, thread["wait"])
         if row.check:
             row.check(self, ready, document, thread)
         if before != after:
             raise Failure(f"undisturbed, {before}", after)
+        return thread["wait"]["reason"]
 
     @staticmethod
     def check_thread(row, ready, thread, before):
@@ -392,19 +400,53 @@ class Test:
             raise Failure(f"system call {row.calls}", call.get("name"))
 
     @staticmethod
-    def check_verdict(row, wait):
+    def check_verdict(row, document, thread):
+        wait = thread["wait"]
         reason, confidence = wait["reason"], wait["confidence"]
         if reason not in REASONS or confidence not in CONFIDENCES:
             raise Failure("a reason and a confidence of the contract", f"{reason}, {confidence}")
-        if reason not in row.reasons.split():
+        if reason not in row.reasons.split() + row.also.split():
             false = ", and that is certain to it" if confidence == "certain" else ""
             raise Failure(f"reason {' or '.join(row.reasons.split())}",
                           f"{reason} ({confidence}: {wait.get('text')}{false})")
         most = "likely" if reason == "unknown" else row.most
         if CONFIDENCES.index(confidence) > CONFIDENCES.index(most):
             raise Failure(f"{reason} at most {most}", confidence)
-        if not wait.get("text") or re.search(r"[\x00-\x1f\x7f-\x9f]", wait["text"]):
-            raise Failure("a sentence without control characters", repr(wait.get("text")))
+        if thread.get("deadlocked") or document.get("deadlocks"):
+            raise Failure("no deadlock", document.get("deadlocks"))
+
+    @staticmethod
+    def check_text(ready, wait):
+        text = wait.get("text")
+        if not text or re.search(r"[\x00-\x1f\x7f-\x9f]", text):
+            raise Failure("a sentence without control characters", repr(text))
+        if "sibling" in ready and re.search(rf"\b{ready['sibling']}\b", text):
+            raise Failure(f"only process {ready['child']}", text)
+        if wait["reason"] != "unknown" and not wait.get("evidence"):
+            raise Failure("evidence", "none")
+
+    @staticmethod
+    def check_time(scene, wait, begin, end):
+        """It went to sleep after the scene began and before the scene was ready."""
+        told = wait.get("for_ns")
+        if told is None:
+            return
+        slack = FOR_SLACK_NS + wait.get("for_error_ns", 0)
+        least, most = begin - scene.end_of_making, end - scene.begin
+        if not least - slack <= told <= most + slack:
+            raise Failure(f"for_ns between {least} and {most}, +- {slack}", told)
+
+    @staticmethod
+    def check_stack(ready, thread):
+        """ "[<0>] inet_csk_accept+0x246/0x380" """
+        try:
+            text = Path(f"/proc/{ready['tid']}/task/{ready['tid']}/stack").read_text()
+        except OSError:
+            return
+        right = re.findall(r"^\[<[0-9a-f]+>\] ([^\s+]+)\+0x", text, re.MULTILINE)
+        told = [f.get("symbol") for f in thread.get("kernel_stack") or []]
+        if told != right:
+            raise Failure(f"kernel stack {right}", told)
 
     def check_object(self, row, ready, wait, begin, end):
         thing = wait.get("object") or {}

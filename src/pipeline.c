@@ -112,7 +112,7 @@ static int job_select(struct job *j, struct procio *io)
 static int job_capture(struct job *j, struct procio *io, struct resolver *resolver)
 {
         struct snapshot *s = &j->snapshot->model;
-        struct within within = resolver_within(resolver);
+        const struct within within = { resolver, resolver_process, resolver_thread };
         int r = -ENOSYS;
 
         for (size_t i = 0; i < sizeof(sources) / sizeof(*sources) && r < 0; i++) {

@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "capture/procfile.h"
+#include "base/procfile.h"
 
 static ssize_t small_file(const char *path, char *text, size_t size)
 {

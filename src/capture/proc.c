@@ -21,9 +21,11 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/privilege.h"
+#include "base/procfile.h"
 #include "base/procio.h"
 #include "base/worker.h"
-#include "capture/procfile.h"
+#include "capture/about.h"
+#include "capture/running.h"
 #include "capture/source.h"
 #include "capture/stackset.h"
 #include "query.h"
@@ -32,17 +34,6 @@
 
 #define ATTEMPTS 4 /* to read a thread while it does not run */
 #define PF_KTHREAD 0x00200000
-#define ARG_KEPT 4097 /* bytes of one argument: one more than is shown */
-
-#define RUNNING_MAX 64                     /* threads watched for being on a CPU */
-#define RUNNING_WINDOW_NS (12 * NS_PER_MS) /* a tick at 100 Hz, and some */
-#define RUNNING_STEP_NS (NS_PER_MS / 2)
-
-struct running { /* a thread in state R: does its CPU time grow? */
-        struct thread *thread;
-        int fd; /* schedstat */
-        uint64_t runtime;
-};
 
 struct source {
         struct procio *io;
@@ -53,16 +44,15 @@ struct source {
         struct privilege privilege;
         struct stackset *stacks;
         enum abi abi; /* of 64-bit programs */
-        struct running running[RUNNING_MAX];
-        size_t n_running;
+        struct running running;
+        struct thread *spare; /* made for a thread that was not wanted */
 };
 
 static void proc_close(struct source *src)
 {
         if (!src)
                 return;
-        for (size_t i = 0; i < src->n_running; i++)
-                close(src->running[i].fd);
+        running_done(&src->running);
         stackset_free(src->stacks);
         free(src);
 }
@@ -100,103 +90,6 @@ static bool is_refusal(ssize_t r)
 static bool is_gone(ssize_t r)
 {
         return r == -ENOENT || r == -ESRCH;
-}
-
-/* "a\0b\0c\0" */
-static void cmdline_read(struct source *src, struct process *p, int dir)
-{
-        const char *text, *end, *args[CMDLINE_MAX];
-        ssize_t n;
-
-        n = procio_read(src->io, dir, "cmdline", p->pid, HANG_MM, &text);
-        if (n == -ETIMEDOUT)
-                snapshot_gap(src->snapshot, "command lines", "the process's memory is locked", NULL,
-                        false);
-        if (n <= 0)
-                return;
-        for (end = text + n; text < end && p->n_cmdline < CMDLINE_MAX;) {
-                size_t len = strnlen(text, (size_t)(end - text));
-
-                args[p->n_cmdline++] =
-                        arena_strn(src->snapshot->arena, text, len < ARG_KEPT ? len : ARG_KEPT);
-                text += len + 1;
-        }
-        p->cmdline_truncated = text < end || n == PROCIO_TEXT_MAX;
-        p->cmdline = arena_dup(src->snapshot->arena, args, p->n_cmdline * sizeof(*args));
-        if (!p->cmdline)
-                p->n_cmdline = 0;
-}
-
-/*
- * "0::/user.slice" and "4:memory:/a": the unified hierarchy, or the first of the others where
- * everything is at the root of that. True when a filter's path is found in any of them.
- */
-static bool cgroup_read(struct source *src, struct process *p, int dir)
-{
-        const char *filter = src->query->filter.cgroup, *text, *line, *next;
-        const char *unified = NULL, *other = NULL;
-        size_t filter_len = filter ? strlen(filter) : 0, unified_len = 0, other_len = 0;
-        bool found = !filter;
-        ssize_t n;
-
-        n = procio_read(src->io, dir, "cgroup", p->pid, HANG_NONE, &text);
-        if (n <= 0)
-                return found;
-        for (line = text; *line; line = next) {
-                const char *path = strchr(line, ':');
-                size_t len = strcspn(line, "\n");
-
-                next = line + len + (line[len] == '\n');
-                path = path ? memchr(path + 1, ':', (size_t)(line + len - path - 1)) : NULL;
-                if (!path)
-                        continue;
-                path++;
-                len = (size_t)(line + len - path);
-                if (filter && len >= filter_len && strncmp(path, filter, filter_len) == 0 &&
-                        (len == filter_len || path[filter_len] == '/' || filter_len == 1))
-                        found = true;
-                if (strncmp(line, "0::", 3) == 0) {
-                        unified = path;
-                        unified_len = len;
-                } else if (len > 1 && !other) {
-                        other = path;
-                        other_len = len;
-                }
-        }
-        if (other && unified_len <= 1)
-                p->cgroup = arena_strn(src->snapshot->arena, other, other_len);
-        else if (unified)
-                p->cgroup = arena_strn(src->snapshot->arena, unified, unified_len);
-        return found;
-}
-
-/* False: the process does not pass the filters. */
-static bool process_about(struct source *src, struct process *p, int dir)
-{
-        const struct filter *filter = &src->query->filter;
-        struct procfile_status status = { 0 };
-        const char *text;
-        ssize_t n;
-
-        n = procio_read(src->io, dir, "status", p->pid, HANG_NONE, &text);
-        if (n > 0 && procfile_status(text, (size_t)n, &status) > 0) {
-                p->uid = status.uid;
-                p->has_uid = status.has_uid;
-                p->inner_pid = status.inner_pid != p->pid ? status.inner_pid : 0;
-        }
-        if (filter->has_uid && (!p->has_uid || p->uid != filter->uid))
-                return false;
-        if (src->query->raw && !filter->cgroup)
-                return true;
-        if (!cgroup_read(src, p, dir))
-                return false;
-        if (src->query->raw || p->kernel)
-                return true;
-        cmdline_read(src, p, dir);
-        n = procio_link(src->io, dir, "exe", &text);
-        if (n > 0)
-                p->exe = arena_strn(src->snapshot->arena, text, (size_t)n);
-        return true;
 }
 
 /* The switch count, and when the thread last ran. <0: error; 0: not told; 1: got it. */
@@ -408,62 +301,12 @@ static void gap_thread(struct source *src, const struct thread *t, const struct 
                         "this kernel has no /proc/PID/sched (CONFIG_SCHED_DEBUG)", NULL, false);
 }
 
-/* Keep an eye on a thread that may be on a CPU. */
-static void running_add(struct source *src, struct thread *t, int dir)
-{
-        struct running *r = &src->running[src->n_running];
-        const char *text;
-        char path[48];
-
-        if (src->n_running == RUNNING_MAX || !procio_live(src->io))
-                return;
-        r->fd = procio_open(src->io, dir, task_path(path, t, "schedstat"));
-        if (r->fd < 0)
-                return;
-        /* "RUNTIME WAITTIME SLICES", ns (fs/proc/base.c, proc_pid_schedstat()) */
-        if (procio_reread(src->io, r->fd, &text) <= 0) {
-                close(r->fd);
-                return;
-        }
-        r->runtime = strtoull(text, NULL, 10);
-        r->thread = t;
-        src->n_running++;
-}
-
-/* All of them in one window; the CPU time of a thread that runs grows with each tick. */
-static void running_watch(struct source *src)
-{
-        int64_t end = clock_ns(CLOCK_MONOTONIC) + RUNNING_WINDOW_NS;
-
-        while (src->n_running) {
-                struct timespec step = { 0, RUNNING_STEP_NS };
-                bool last = clock_ns(CLOCK_MONOTONIC) >= end;
-
-                for (size_t i = 0; i < src->n_running;) {
-                        struct running *r = &src->running[i];
-                        const char *text;
-                        ssize_t n = procio_reread(src->io, r->fd, &text);
-                        bool ran = n > 0 && strtoull(text, NULL, 10) != r->runtime;
-
-                        if (!ran && n > 0 && !last) {
-                                i++;
-                                continue;
-                        }
-                        r->thread->on_cpu = ran;
-                        r->thread->has_on_cpu = ran || last;
-                        close(r->fd);
-                        *r = src->running[--src->n_running];
-                }
-                if (src->n_running)
-                        nanosleep(&step, NULL);
-        }
-}
-
 /* 1: in ret_thread; 0: not wanted, or gone; -ENOMEM. */
 static int thread_read(struct source *src, struct process *p, pid_t tid, struct reading *rd,
         struct thread **ret_thread)
 {
-        struct thread *t = arena_new_one(src->snapshot->arena, struct thread);
+        struct thread *t =
+                src->spare ? src->spare : arena_new_one(src->snapshot->arena, struct thread);
         const char *states = src->query->filter.states;
         _cleanup_close_ int fd = -1;
         char path[48];
@@ -471,6 +314,8 @@ static int thread_read(struct source *src, struct process *p, pid_t tid, struct 
 
         if (!t)
                 return -ENOMEM;
+        src->spare = t; /* until it is known to be wanted */
+        memset(t, 0, sizeof(*t));
         t->process = p;
         t->tid = tid;
         t->cpu = -1;
@@ -494,8 +339,9 @@ static int thread_read(struct source *src, struct process *p, pid_t tid, struct 
                 return 0;
         t->moved = r == 0;
         if (t->state == 'R')
-                running_add(src, t, rd->dir);
+                running_add(&src->running, src->io, t, rd->dir);
         gap_thread(src, t, rd);
+        src->spare = NULL;
         *ret_thread = t;
         return 1;
 }
@@ -583,7 +429,7 @@ static int process_read(struct source *src, const struct target *t, size_t n_tar
         p->comm = arena_str(src->snapshot->arena, stat.comm);
         p->start_time = stat.start_time;
         p->kernel = stat.flags & PF_KTHREAD;
-        if (!process_about(src, p, dir))
+        if (!about_read(src->io, src->snapshot, src->query, p, dir))
                 return 0;
         if (src->within && !src->query->raw)
                 src->within->process(src->within->arg, p, dir);
@@ -613,7 +459,7 @@ static int proc_capture(struct source *src, const struct selection *selection, s
                         return r;
                 *next += n;
         }
-        running_watch(src);
+        running_watch(&src->running, src->io);
         return arena_failed(src->snapshot->arena) ? -ENOMEM : 0;
 }
 

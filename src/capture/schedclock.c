@@ -12,7 +12,7 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/procio.h"
-#include "capture/procfile.h"
+#include "base/procfile.h"
 #include "model.h"
 
 #define CPUS_MAX 4096

@@ -15,10 +15,11 @@
 
 #include "base/arena.h"
 #include "base/privilege.h"
+#include "base/procfile.h"
 #include "base/procio.h"
-#include "capture/callmem.h"
-#include "capture/procfile.h"
+#include "model.h"
 #include "resolve/call.h"
+#include "resolve/callmem.h"
 #include "resolve/kinds.h"
 #include "resolve/sockets.h"
 
@@ -204,7 +205,7 @@ struct object *resolver_fd(struct resolver *r, int fd)
         return k->object;
 }
 
-static void resolve_process(void *arg, struct process *p, int dir)
+void resolver_process(void *arg, struct process *p, int dir)
 {
         struct resolver *r = arg;
 
@@ -230,7 +231,7 @@ static void tracer_read(struct resolver *r, struct thread *t)
         t->tracer_comm = call_comm(r, status.tracer);
 }
 
-static void resolve_thread(void *arg, struct thread *t, int dir)
+void resolver_thread(void *arg, struct thread *t, int dir)
 {
         struct resolver *r = arg;
         int error;
@@ -260,11 +261,6 @@ static void resolve_thread(void *arg, struct thread *t, int dir)
 
                 snapshot_gap(r->snapshot, "file descriptors", why.why, why.remedy, true);
         }
-}
-
-struct within resolver_within(struct resolver *r)
-{
-        return (struct within){ .arg = r, .process = resolve_process, .thread = resolve_thread };
 }
 
 void resolver_finish(struct resolver *r)

@@ -1,25 +1,27 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The resolver: from a captured thread to what its system call works on. It is called by the
- * source for each process and thread while they are held still (capture/source.h, struct
- * within), and once at the end for what is asked for all at once.
+ * The resolver: from a captured thread to what its system call works on. It is called for each
+ * process and thread between the two readings of the switch count (struct within of
+ * capture/source.h has these functions), and once at the end for what is asked all at once.
  */
 #pragma once
 
-#include "capture/source.h"
-#include "model.h"
-
+struct object;
+struct process;
 struct procio;
 struct resolver;
+struct snapshot;
 struct socket_query;
+struct thread;
 
 /* queries: head of the list of sockets still to be asked for, in the arena. -ENOMEM. */
 int resolver_new(struct procio *io, struct snapshot *s, struct socket_query **queries,
         struct resolver **ret_resolver);
 void resolver_free(struct resolver *r);
 
-/* What the source calls. Valid as long as the resolver. */
-struct within resolver_within(struct resolver *r);
+/* arg is the resolver; dir the process's directory fd. */
+void resolver_process(void *arg, struct process *p, int dir);
+void resolver_thread(void *arg, struct thread *t, int dir);
 
 /* After all threads: the sockets. */
 void resolver_finish(struct resolver *r);

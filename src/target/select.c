@@ -15,7 +15,7 @@
 #include "base/cleanup.h"
 #include "base/escape.h"
 #include "base/procio.h"
-#include "capture/procfile.h"
+#include "base/procfile.h"
 #include "query.h"
 
 #define NAME_MAX_LEN 256

@@ -198,21 +198,42 @@ static void frozen(struct stage *st, int how)
         stage_ready(st, pid, pid, "path=%s", cgroup);
 }
 
-/* cpu.stat: "nr_throttled 3" */
-static bool throttled_once(void *path)
+struct held {
+        pid_t pid;
+        char stat[1100]; /* the cgroup's cpu.stat */
+        unsigned long long ran_ns;
+        unsigned readings; /* without a change */
+};
+
+/*
+ * cpu.stat: "nr_throttled 3"; /proc/PID/schedstat: "4012345 0 3". The former is counted at
+ * a period's end, when the thread is let run again: so also wait until it is held again.
+ */
+static bool throttled_now(void *arg)
 {
         static const char key[] = "nr_throttled ";
-        char text[1024];
+        struct held *h = arg;
+        char text[1024], path[64];
+        unsigned long long ran_ns;
         const char *p;
 
-        p = text_read(path, text, sizeof(text)) ? strstr(text, key) : NULL;
-        return p && atoi(p + strlen(key)) > 0;
+        p = text_read(h->stat, text, sizeof(text)) ? strstr(text, key) : NULL;
+        if (!p || atoi(p + strlen(key)) == 0)
+                return false;
+        snprintf(path, sizeof(path), "/proc/%d/schedstat", h->pid);
+        if (!text_read(path, text, sizeof(text)))
+                return true;
+        ran_ns = strtoull(text, NULL, 10);
+        h->readings = ran_ns == h->ran_ns ? h->readings + 1 : 0;
+        h->ran_ns = ran_ns;
+        return h->readings > 20;
 }
 
 /* A spinner that may run a thousandth of the time. */
 static void throttled(struct stage *st, int how)
 {
         char cgroup[1024], path[1100];
+        struct held held = { 0 };
         pid_t pid;
 
         (void)how;
@@ -229,8 +250,9 @@ static void throttled(struct stage *st, int how)
                 cgroup_enter(cgroup, getpid());
                 spin();
         }
-        snprintf(path, sizeof(path), "%s/cpu.stat", cgroup);
-        wait_until(st, throttled_once, path, "throttled");
+        held.pid = pid;
+        snprintf(held.stat, sizeof(held.stat), "%s/cpu.stat", cgroup);
+        wait_until(st, throttled_now, &held, "throttled");
         stage_ready(st, pid, pid, "path=%s", cgroup);
 }
 

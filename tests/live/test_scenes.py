@@ -225,7 +225,7 @@ ROWS = {
     # Another program may have the CPU at the moment of asking, or not have it.
     "running": Row("running", also="runnable", still=False),
     "runnable": Row("runnable", also="running", still=False),
-    "throttled": Row("throttled runnable", still=False),
+    "throttled": Row("throttled runnable", also="running", still=False),
     "frozen-v1": Row("frozen", "cgroup -"),
     "frozen-v2": Row("frozen", "cgroup -"),
     "disk-read": Row("disk", "block", "fd path"),

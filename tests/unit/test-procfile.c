@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* capture/procfile.c: files of each kernel generation, hostile names, cut texts. */
+/* base/procfile.c: files of each kernel generation, hostile names, cut texts. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 #include "base/cleanup.h"
-#include "capture/procfile.h"
+#include "base/procfile.h"
 
 /* From a heap buffer of the exact length, so that a sanitizer sees any look beyond it. */
 #define PARSE_EXACT(function, text, len, ret)                                                      \

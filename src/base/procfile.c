@@ -7,7 +7,7 @@
  * tell, or tells as a number that cannot be, is left as not told. Lines and fields count
  * only when what ends them is there, so that no number is taken from a text that was cut.
  */
-#include "capture/procfile.h"
+#include "base/procfile.h"
 
 #include <limits.h>
 #include <string.h>

@@ -3,7 +3,7 @@
  * Bounded copies of what pointers point to. A length that comes from the target is an upper
  * bound at most, and a string ends at a page's end when the next page is missing.
  */
-#include "capture/callmem.h"
+#include "resolve/callmem.h"
 
 #include <errno.h>
 #include <string.h>

@@ -78,7 +78,7 @@ static int server_listen(uint16_t port)
 /* Wait until a client connects, and hang up on it. Says what it does. */
 static void server_accept_and_close(int listener)
 {
-        struct sockaddr_in client;
+        struct sockaddr_in client = { .sin_family = AF_INET };
         socklen_t length = sizeof(client);
         char name[INET_ADDRSTRLEN];
         int fd;

@@ -113,7 +113,7 @@ static void client_read(int fd)
 /* Serve one client, from accept(2) to close(2). Says what it does. */
 static void server_accept_and_read(int listener)
 {
-        struct sockaddr_in client;
+        struct sockaddr_in client = { .sin_family = AF_INET };
         socklen_t length = sizeof(client);
         char name[INET_ADDRSTRLEN];
         int fd;

@@ -146,6 +146,8 @@ static int job_run(void *arg)
                 r = resolver_new(io, &j->snapshot->model, &j->sockets, &resolver);
         if (r == 0 && !j->captured)
                 r = job_capture(j, io, resolver);
+        if (r == 0 && j->clock)
+                schedclock_visit(j->clock, io, j->watch, &j->snapshot->model);
         if (r == 0)
                 resolver_finish(resolver);
         resolver_free(resolver);
@@ -156,9 +158,7 @@ static int job_run(void *arg)
 static void times_apply(const struct job *j, struct snapshot *s)
 {
         if (j->clock)
-                for_each_process (p, s)
-                        for_each_thread (t, p)
-                                schedclock_apply(j->clock, t);
+                schedclock_apply(j->clock, s);
         call_deadlines(s);
 }
 
@@ -174,10 +174,10 @@ static bool thread_matches(const struct pwhy_query *query, const struct thread *
 static void filter_apply(const struct pwhy_query *query, struct snapshot *s)
 {
         s->n_processes = s->n_threads = s->n_matched = s->n_idle = 0;
-        for_each_process (p, s) {
+        for_each_process(p, s) {
                 s->n_processes++;
                 p->n_threads = 0;
-                for_each_thread (t, p) {
+                for_each_thread(t, p) {
                         p->n_threads++;
                         t->matched = thread_matches(query, t);
                         if (t->matched && query->all && !query->idle &&

@@ -41,8 +41,8 @@ bool pwhy_snapshot_incomplete(const struct pwhy_snapshot *snapshot)
                         return true;
         if (!snapshot->raw)
                 return false;
-        for_each_process (p, &snapshot->model)
-                for_each_thread (t, p)
+        for_each_process(p, &snapshot->model)
+                for_each_thread(t, p)
                         if (t->matched && !t->kernel_stack)
                                 return true;
         return false;

@@ -90,12 +90,16 @@ static bool child_wants_cpu(pid_t child)
         return state && state[1] == ' ' && state[2] == 'R';
 }
 
-/* True: the child has ended. False: it has not moved for patience_ns; counted in *spent_ns. */
-static bool child_watch(struct watch *w, pid_t child, int64_t patience_ns, int64_t *spent_ns)
+/*
+ * True: the child has ended. False: it has not moved for patience_ns, or has not been given a
+ * CPU for timeout_ns; counted in *spent_ns.
+ */
+static bool child_watch(
+        struct watch *w, pid_t child, int64_t patience_ns, int64_t timeout_ns, int64_t *spent_ns)
 {
         _cleanup_close_ int fd = (int)syscall(SYS_pidfd_open, child, 0);
         uint64_t beat = __atomic_load_n(&w->beat, __ATOMIC_ACQUIRE);
-        int64_t since = clock_ns(CLOCK_MONOTONIC);
+        int64_t since = clock_ns(CLOCK_MONOTONIC), moved = since;
 
         for (;;) {
                 struct pollfd p = { .fd = fd, .events = POLLIN };
@@ -118,11 +122,13 @@ static bool child_watch(struct watch *w, pid_t child, int64_t patience_ns, int64
                 }
                 now = clock_ns(CLOCK_MONOTONIC);
                 b = __atomic_load_n(&w->beat, __ATOMIC_ACQUIRE);
-                if (b != beat || child_wants_cpu(child)) {
+                if (b != beat) {
                         beat = b;
+                        since = moved = now;
+                } else if (child_wants_cpu(child) && now - moved < timeout_ns) {
                         since = now;
                 } else if (now - since >= patience_ns) {
-                        *spent_ns += now - since;
+                        *spent_ns += now - moved;
                         return false;
                 }
         }
@@ -158,7 +164,7 @@ int worker_run(struct watch *w, int64_t timeout_ns, int (*job)(void *arg), void 
 
                 if (child < 0)
                         return child;
-                if (!child_watch(w, child, patience_ns, &spent_ns)) {
+                if (!child_watch(w, child, patience_ns, timeout_ns, &spent_ns)) {
                         kill(child, SIGKILL);
                         /* It may end at once, or when the read ends; do not wait for that. */
                         poll(NULL, 0, 1);

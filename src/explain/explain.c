@@ -311,7 +311,7 @@ static void owner_futex(struct explainer *e, struct thread *t)
         /* A TID of another PID namespace means another thread here. */
         if (!tid || t->process->inner_pid)
                 return;
-        for_each_thread (other, t->process)
+        for_each_thread(other, t->process)
                 if (other->tid == tid && other != t)
                         owner_set(e, &t->wait, t->process->pid, tid, other->comm, ROLE_HOLDER);
 }
@@ -440,8 +440,8 @@ int explain_snapshot(struct snapshot *s)
         struct explainer e = { .snapshot = s, .arena = s->arena };
         int r = 0;
 
-        for_each_process (p, s) {
-                for_each_thread (t, p) {
+        for_each_process(p, s) {
+                for_each_thread(t, p) {
                         if (r == 0)
                                 r = explain_thread(&e, t);
                         /* With nobody to wait for, a chain ends where it starts. */

@@ -177,7 +177,7 @@ enum truth when_leader_only(const struct thread *t)
 {
         if (t->tid != t->process->pid)
                 return FALSE;
-        for_each_thread (other, t->process)
+        for_each_thread(other, t->process)
                 if (other != t && other->state != 'Z' && other->state != 'X')
                         return TRUE;
         return FALSE;

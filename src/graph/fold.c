@@ -179,7 +179,7 @@ static size_t threads_collect(const struct process *p, const struct thread **thr
         size_t n = 0;
         bool sorted = true;
 
-        for_each_thread (t, p) {
+        for_each_thread(t, p) {
                 if (!t->matched || n == p->n_threads)
                         continue;
                 sorted = sorted && (n == 0 || threads[n - 1]->tid <= t->tid);

@@ -160,8 +160,8 @@ static void json_threads(struct jsonout *j, const struct snapshot *s)
 {
         bool first = true;
 
-        for_each_process (p, s) {
-                for_each_thread (t, p) {
+        for_each_process(p, s) {
+                for_each_thread(t, p) {
                         if (!t->matched)
                                 continue;
                         struct json_object *o = jsonout_open(j);

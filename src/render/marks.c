@@ -38,8 +38,8 @@ static int threads_sort(
         if (!threads)
                 return -ENOMEM;
 
-        for_each_process (p, s)
-                for_each_thread (t, p)
+        for_each_process(p, s)
+                for_each_thread(t, p)
                         if ((all || t->matched) && n < most)
                                 threads[n++] = t;
         qsort(threads, n, sizeof(*threads), thread_compare);

@@ -49,15 +49,15 @@ int render_raw(FILE *out, const struct snapshot *s)
         size_t n_shown = 0;
         int r = 0;
 
-        for_each_process (p, s)
-                for_each_thread (t, p)
+        for_each_process(p, s)
+                for_each_thread(t, p)
                         n_shown += t->matched;
 
         struct arena *scratch = arena_new();
         if (!scratch)
                 return -ENOMEM;
-        for_each_process (p, s)
-                for_each_thread (t, p)
+        for_each_process(p, s)
+                for_each_thread(t, p)
                         if (t->matched && r == 0)
                                 r = raw_thread(out, scratch, t, n_shown > 1);
         arena_free(scratch);

@@ -350,7 +350,7 @@ int render_text(FILE *out, const struct snapshot *s, const struct snapshot *prev
                 marks_done(&marks);
                 return r;
         }
-        for_each_process (p, s) {
+        for_each_process(p, s) {
                 if (!page_block(&page))
                         break;
                 r = process_write(&page, p, &marks, first);

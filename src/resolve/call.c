@@ -416,7 +416,7 @@ static void deadline_set(const struct snapshot *s, struct thread *t)
 
 void call_deadlines(struct snapshot *s)
 {
-        for_each_process (p, s)
-                for_each_thread (t, p)
+        for_each_process(p, s)
+                for_each_thread(t, p)
                         deadline_set(s, t);
 }

@@ -3,7 +3,9 @@
 #include "scene.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -67,6 +69,52 @@ static void wait_run(struct stage *st, int how)
         else
                 stage_ready(st, pid, pid, "child=%d sibling=%d pidfd=%d", one, two,
                         (int)shared_get(st, 2));
+}
+
+/* PID of the caller where /proc was mounted, whatever its own namespace says. */
+static pid_t pid_outside(void)
+{
+        char text[32] = "";
+
+        MUST(readlink("/proc/self", text, sizeof(text) - 1));
+        return atoi(text);
+}
+
+/* The first of a PID namespace: its parent is outside of it, and so not to be asked for. */
+__attribute__((noreturn)) static void namespace_actor(struct stage *st)
+{
+        pid_t child;
+
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        child = child_start(st);
+        if (child == 0) {
+                shared_set(st, 1, (uint64_t)pid_outside());
+                for (;;)
+                        pause();
+        }
+        shared_wait(st, 1);
+        waitpid(child, NULL, 0);
+        child_end();
+}
+
+/* The argument of the call is a number that means another process outside. */
+static void wait_namespace(struct stage *st, int how)
+{
+        pid_t outer = child_start(st), pid;
+
+        (void)how;
+        if (outer == 0) {
+                NEED(st, unshare(CLONE_NEWPID));
+                pid = (pid_t)MUST(fork());
+                if (pid == 0)
+                        namespace_actor(st);
+                shared_set(st, 0, (uint64_t)pid);
+                for (;;)
+                        pause();
+        }
+        pid = (pid_t)shared_wait(st, 0);
+        wait_call(st, pid, SYS_wait4, SYS_waitid, -1);
+        stage_ready(st, pid, pid, "child=%d", (int)shared_get(st, 1));
 }
 
 /* The parent of a vfork sleeps, uninterruptibly, until the child executes or ends. */
@@ -138,6 +186,7 @@ const struct scene scenes_child[] = {
         { "wait-any", wait_run, ANY, "wait for any of two children" },
         { "waitpid", wait_run, ONE, "waitpid(2) for one of two children" },
         { "waitid-pidfd", wait_run, PIDFD, "waitid(P_PIDFD) for one of two children" },
+        { "waitpid-namespace", wait_namespace, 0, "waitpid(2) for a child in a PID namespace" },
         { "vfork", vfork_run, 0, "the parent of a vfork(2) whose child stays" },
         { "zombie", zombie, 0, "a child that is not reaped" },
         { "zombie-leader", zombie_leader, 0, "the main thread has ended, another lives" },

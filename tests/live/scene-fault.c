@@ -7,10 +7,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <linux/userfaultfd.h>
+#include <stddef.h>
 #include <string.h>
+#include <sys/fanotify.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -114,9 +120,74 @@ static void fault_run(struct stage *st, int how)
                 shared_get(st, 2), (int)shared_get(st, 3));
 }
 
+/* What decides about accept(2): "ask whoever holds the listener's fd". */
+static int notifier_install(struct stage *st)
+{
+        struct sock_filter code[] = {
+                BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+                BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_accept, 0, 1),
+                BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF),
+                BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+        };
+        struct sock_fprog program = { .len = 4, .filter = code };
+
+        MUST(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
+        return (int)NEED(st, syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
+                                     SECCOMP_FILTER_FLAG_NEW_LISTENER, &program));
+}
+
+static void *accept_main(void *arg)
+{
+        accept(*(int *)arg, NULL, NULL);
+        child_end();
+}
+
+/* It never gets to the socket. */
+static void seccomp_accept(struct stage *st, int how)
+{
+        int socket_fd = (int)MUST(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+        pid_t pid, tid;
+
+        (void)how;
+        MUST(listen(socket_fd, 1));
+        pid = child_start(st);
+        if (pid == 0) {
+                shared_set(st, 1, (uint64_t)notifier_install(st));
+                shared_set(st, 0, (uint64_t)thread_start(accept_main, &socket_fd, NULL, NULL));
+                for (;;)
+                        pause();
+        }
+        tid = (pid_t)shared_wait(st, 0);
+        wait_call(st, tid, SYS_accept, -1);
+        stage_ready(st, pid, tid, "listener=%d socket=%d", (int)shared_get(st, 1), socket_fd);
+}
+
+/* One file, whose opening the stage would have to allow. */
+static void fanotify_open(struct stage *st, int how)
+{
+        const char *path = stage_path(st, "guarded");
+        int fd;
+        pid_t pid;
+
+        (void)how;
+        close((int)MUST(open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600)));
+        fd = (int)NEED(st, fanotify_init(FAN_CLASS_CONTENT | FAN_CLOEXEC, O_RDONLY));
+        NEED(st, fanotify_mark(fd, FAN_MARK_ADD, FAN_OPEN_PERM, AT_FDCWD, path));
+        pid = child_start(st);
+        if (pid == 0) {
+                close(fd);
+                open(path, O_RDONLY | O_CLOEXEC);
+                child_end();
+        }
+        wait_call(st, pid, SYS_openat, -1);
+        stage_ready(st, pid, pid, "path=%s", path);
+}
+
 const struct scene scenes_fault[] = {
         { "userfaultfd-fault", fault_run, TOUCH, "a page fault that nobody answers" },
         { "userfaultfd-write", fault_run, WRITE, "the same inside write(2) to a pipe" },
         { "pipe-mutex", fault_run, BEHIND, "write(2) to that pipe, behind the first writer" },
+        { "seccomp-accept", seccomp_accept, 0, "accept(2) that a seccomp listener must allow" },
+        { "fanotify-open", fanotify_open, 0, "open(2) that a fanotify listener must allow" },
         { NULL, NULL, 0, NULL },
 };

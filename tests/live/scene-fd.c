@@ -3,6 +3,7 @@
 #include "scene.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
@@ -120,6 +121,44 @@ static void dup_high(struct stage *st, int number)
         stage_ready(st, pid, pid, "fd=%d inode=%lu peer=%d", number, fd_inode(fds[0]), st->pid);
 }
 
+struct own_files {
+        struct stage *st;
+        int fd, pipe;
+};
+
+static void *own_files_main(void *arg)
+{
+        struct own_files *o = arg;
+        char byte;
+
+        NEED(o->st, unshare(CLONE_FILES));
+        MUST(dup2(o->pipe, o->fd));
+        (void)!read(o->fd, &byte, 1);
+        child_end();
+}
+
+/* A thread with a table of fds of its own: the number is another file in the others'. */
+static void thread_own_files(struct stage *st, int how)
+{
+        struct own_files o = { .st = st, .fd = (int)MUST(eventfd(0, EFD_CLOEXEC)) };
+        int fds[2];
+        pid_t pid, tid;
+
+        (void)how;
+        MUST(pipe2(fds, O_CLOEXEC));
+        o.pipe = fds[0];
+        pid = child_start(st);
+        if (pid == 0) {
+                close(fds[1]);
+                shared_set(st, 0, (uint64_t)thread_start(own_files_main, &o, NULL, NULL));
+                for (;;)
+                        pause();
+        }
+        tid = (pid_t)shared_wait(st, 0);
+        wait_call(st, tid, SYS_read, -1);
+        stage_ready(st, pid, tid, "fd=%d inode=%lu peer=%d", o.fd, fd_inode(fds[0]), st->pid);
+}
+
 const struct scene scenes_fd[] = {
         { "eventfd-read", eventfd_read_scene, 0, "read(2) from an eventfd at 0" },
         { "eventfd-write", eventfd_write_scene, 0, "write(2) to an eventfd at its maximum" },
@@ -129,5 +168,6 @@ const struct scene scenes_fd[] = {
         { "signalfd-read", signalfd_read, SIGUSR1, "read(2) from a signalfd" },
         { "inotify-read", inotify_read, IN_DELETE_SELF, "read(2) from an inotify instance" },
         { "dup-900", dup_high, 900, "read(2) from a pipe at fd 900" },
+        { "thread-own-files", thread_own_files, 0, "read(2) by a thread that unshared its fds" },
         { NULL, NULL, 0, NULL },
 };

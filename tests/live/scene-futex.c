@@ -12,6 +12,7 @@
 #include <linux/futex.h>
 #include <pthread.h>
 #include <semaphore.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
@@ -26,6 +27,7 @@ enum how {
         LOCK_PI,
         MUTEX,
         CONDITION,
+        CONDITION_TIMED,
         JOIN,
         SEMAPHORE,
         BARRIER,
@@ -85,6 +87,12 @@ static void *waiter_main(void *arg)
         case CONDITION:
                 pthread_mutex_lock(&condition_mutex);
                 pthread_cond_wait(&condition, &condition_mutex);
+                break;
+        case CONDITION_TIMED:
+                clock_gettime(CLOCK_REALTIME, &until);
+                until.tv_sec += FOREVER_S;
+                pthread_mutex_lock(&condition_mutex);
+                pthread_cond_timedwait(&condition, &condition_mutex, &until);
                 break;
         case JOIN:
                 pthread_join(joined, NULL);
@@ -153,6 +161,7 @@ static uint64_t object_address(enum how how, uint64_t waited)
         case MUTEX:
                 return (uintptr_t)&mutex;
         case CONDITION:
+        case CONDITION_TIMED:
                 return (uintptr_t)&condition;
         case SEMAPHORE:
                 return (uintptr_t)&semaphore;
@@ -191,15 +200,36 @@ static void futex_run(struct stage *st, int how)
         }
         tid = (pid_t)shared_wait(st, 0);
         look = wait_call(st, tid, how == WAITV ? SYS_futex_waitv : SYS_futex, -1);
-        if (how == WAIT_TIMEOUT || how == WAIT_BITSET)
-                stage_ready(st, pid, tid, "address=0x%lx seconds=%d expires=%lu", look.args[0],
-                        FOREVER_S, expires);
+        if (how == WAIT_TIMEOUT || how == WAIT_BITSET || how == CONDITION_TIMED)
+                stage_ready(st, pid, tid, "address=0x%lx object=0x%lx seconds=%d expires=%lu",
+                        look.args[0], object_address((enum how)how, look.args[0]), FOREVER_S,
+                        expires);
         else if (how == WAITV)
                 stage_ready(st, pid, tid, "address=0x%lx address2=0x%lx", (uintptr_t)&word,
                         (uintptr_t)&word2);
         else
                 stage_ready(st, pid, tid, "address=0x%lx object=0x%lx other=%d", look.args[0],
                         object_address((enum how)how, look.args[0]), (int)shared_get(st, 1));
+}
+
+/* Stopping and continuing makes the kernel restart a wait with a timeout by another number. */
+static void futex_restarted(struct stage *st, int how)
+{
+        uint64_t expires = monotonic_after(FOREVER_S);
+        struct timespec timeout = { .tv_sec = FOREVER_S };
+        pid_t pid = child_start(st);
+
+        if (pid == 0) {
+                futex(&word, how, 0, &timeout);
+                child_end();
+        }
+        wait_call(st, pid, SYS_futex, -1);
+        MUST(kill(pid, SIGSTOP));
+        wait_state(st, pid, "T");
+        MUST(kill(pid, SIGCONT));
+        wait_call(st, pid, SYS_restart_syscall, -1);
+        stage_ready(st, pid, pid, "address=0x%lx seconds=%d expires=%lu", (uintptr_t)&word,
+                FOREVER_S, expires);
 }
 
 static void *crowd_main(void *arg)
@@ -237,11 +267,13 @@ static void many_threads(struct stage *st, int count)
 const struct scene scenes_futex[] = {
         { "futex-wait", futex_run, WAIT, "futex(FUTEX_WAIT)" },
         { "futex-wait-timeout", futex_run, WAIT_TIMEOUT, "futex(FUTEX_WAIT) with a timeout" },
+        { "futex-restarted", futex_restarted, FUTEX_WAIT_PRIVATE, "the same, restarted" },
         { "futex-wait-bitset", futex_run, WAIT_BITSET, "futex(FUTEX_WAIT_BITSET) until a time" },
         { "futex-waitv", futex_run, WAITV, "futex_waitv(2) on two futexes" },
         { "futex-pi", futex_run, LOCK_PI, "futex(FUTEX_LOCK_PI) held by another thread" },
         { "pthread-mutex", futex_run, MUTEX, "a mutex held by the main thread" },
         { "pthread-cond", futex_run, CONDITION, "a condition variable nobody signals" },
+        { "pthread-cond-timed", futex_run, CONDITION_TIMED, "the same, until a wall clock time" },
         { "pthread-join", futex_run, JOIN, "a thread that does not end" },
         { "sem-wait", futex_run, SEMAPHORE, "a semaphore at 0" },
         { "pthread-barrier", futex_run, BARRIER, "a barrier, alone" },

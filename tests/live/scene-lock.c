@@ -3,6 +3,7 @@
 #include "scene.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/file.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -41,9 +42,29 @@ static void lock_run(struct stage *st, int how)
                 st->pid);
 }
 
+/* The holder of a lease is asked to give it up, and has a while (45 s) to do so. */
+static void lease_open(struct stage *st, int how)
+{
+        const char *path = stage_path(st, "leased");
+        int fd = (int)MUST(open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+        pid_t pid;
+
+        (void)how;
+        signal(SIGIO, SIG_IGN);
+        NEED(st, fcntl(fd, F_SETLEASE, F_WRLCK));
+        pid = child_start(st);
+        if (pid == 0) {
+                open(path, O_RDWR | O_CLOEXEC);
+                child_end();
+        }
+        wait_call(st, pid, SYS_openat, -1);
+        stage_ready(st, pid, pid, "path=%s inode=%lu holder=%d", path, fd_inode(fd), st->pid);
+}
+
 const struct scene scenes_lock[] = {
         { "flock", lock_run, FLOCK, "flock(2) held by another process" },
         { "posix-lock", lock_run, POSIX, "fcntl(F_SETLKW) held by another process" },
         { "ofd-lock", lock_run, OFD, "fcntl(F_OFD_SETLKW) held by another process" },
+        { "lease-open", lease_open, 0, "open(2) of a file somebody has a lease on" },
         { NULL, NULL, 0, NULL },
 };

@@ -4,6 +4,9 @@
 
 #include <fcntl.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -67,6 +70,50 @@ static void pipe_splice(struct stage *st, int how)
                 to[1], st->pid);
 }
 
+/* The same call waits at its other end when that is what has no room. */
+static void pipe_splice_full(struct stage *st, int how)
+{
+        int from[2], to[2];
+        pid_t pid;
+
+        (void)how;
+        MUST(pipe2(from, O_CLOEXEC));
+        MUST(pipe2(to, O_CLOEXEC));
+        MUST(write(from[1], "abc", 3));
+        fd_fill(to[1]);
+        pid = child_start(st);
+        if (pid == 0) {
+                close(from[1]);
+                close(to[0]);
+                splice(from[0], NULL, to[1], NULL, 4096, 0);
+                child_end();
+        }
+        close(to[1]);
+        wait_call(st, pid, SYS_splice, -1);
+        stage_ready(st, pid, pid, "fd=%d inode=%lu fd2=%d peer=%d", to[1], fd_inode(to[0]), from[0],
+                st->pid);
+}
+
+static void sendfile_full(struct stage *st, int how)
+{
+        int file = (int)MUST(memfd_create("pwhy-scene", MFD_CLOEXEC)), fds[2];
+        pid_t pid;
+
+        (void)how;
+        MUST(write(file, "abc", 3));
+        MUST(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds));
+        fd_fill(fds[0]);
+        pid = child_start(st);
+        if (pid == 0) {
+                close(fds[1]);
+                sendfile(fds[0], file, &(off_t){ 0 }, 3);
+                child_end();
+        }
+        wait_call(st, pid, SYS_sendfile, -1);
+        stage_ready(st, pid, pid, "fd=%d inode=%lu fd2=%d peer=%d", fds[0], fd_inode(fds[0]), file,
+                st->pid);
+}
+
 static const char *fifo_make(struct stage *st)
 {
         const char *path = stage_path(st, "fifo");
@@ -126,6 +173,8 @@ const struct scene scenes_pipe[] = {
         { "pipe-read-packet", pipe_read, O_DIRECT, "the same, pipe made with O_DIRECT" },
         { "pipe-write-full", pipe_write, 0, "write(2) to a full pipe" },
         { "pipe-splice", pipe_splice, 0, "splice(2) from an empty pipe" },
+        { "pipe-splice-full", pipe_splice_full, 0, "splice(2) from a pipe to a full pipe" },
+        { "sendfile-full", sendfile_full, 0, "sendfile(2) to a UNIX socket nobody reads" },
         { "fifo-read", fifo_read, 0, "read(2) from an empty FIFO" },
         { "fifo-open-read", fifo_open, O_RDONLY, "open(2) of a FIFO nobody writes to" },
         { "fifo-open-write", fifo_open, O_WRONLY, "open(2) of a FIFO nobody reads" },

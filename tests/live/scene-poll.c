@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -240,6 +241,75 @@ static void poll_many(struct stage *st, int count)
         poll_ready(st, pid, text, ENDLESS);
 }
 
+/* One to be written to, and two that poll(2) is to leave out. */
+static void poll_out(struct stage *st, int how)
+{
+        int fds[2];
+        pid_t pid;
+
+        (void)how;
+        MUST(pipe2(fds, O_CLOEXEC));
+        fd_fill(fds[1]);
+        pid = child_start(st);
+        if (pid == 0) {
+                struct pollfd set[] = {
+                        { .fd = -1, .events = POLLIN },
+                        { .fd = fds[1], .events = POLLOUT },
+                        { .fd = ~fds[1], .events = POLLOUT },
+                };
+
+                poll(set, 3, -1);
+                child_end();
+        }
+        wait_call(st, pid, POLL_CALLS, -1);
+        stage_ready(st, pid, pid, "members=%d:pipe", fds[1]);
+}
+
+static void poll_restarted(struct stage *st, int how)
+{
+        uint64_t expires = monotonic_after(FOREVER_S);
+        struct set s;
+        pid_t pid;
+
+        (void)how;
+        set_make(&s);
+        pid = child_start(st);
+        if (pid == 0) {
+                struct pollfd fds[] = {
+                        { .fd = s.pipe, .events = POLLIN },
+                        { .fd = s.event, .events = POLLIN },
+                };
+
+                poll(fds, 2, FOREVER_S * 1000);
+                child_end();
+        }
+        wait_call(st, pid, POLL_CALLS, -1);
+        MUST(kill(pid, SIGSTOP));
+        wait_state(st, pid, "T");
+        MUST(kill(pid, SIGCONT));
+        wait_call(st, pid, SYS_restart_syscall, -1);
+        stage_ready(st, pid, pid, "seconds=%d expires=%lu", FOREVER_S, expires);
+}
+
+/*
+ * An epoll keeps a file that is still open elsewhere, under the number it was added by.
+ * Another file has that number now.
+ */
+static void epoll_stale(struct stage *st, int how)
+{
+        int epoll = (int)MUST(epoll_create1(EPOLL_CLOEXEC)), event, fds[2];
+        pid_t pid;
+
+        (void)how;
+        MUST(pipe2(fds, O_CLOEXEC));
+        epoll_add(epoll, fds[0]);
+        MUST(fcntl(fds[0], F_DUPFD_CLOEXEC, 0));
+        event = (int)MUST(eventfd(0, EFD_CLOEXEC));
+        MUST(dup3(event, fds[0], O_CLOEXEC));
+        pid = epoll_start(st, epoll);
+        stage_ready(st, pid, pid, "fd=%d members=%d:pipe", epoll, fds[0]);
+}
+
 /* poll and select as they were used to sleep by before nanosleep came. */
 static void poll_sleep(struct stage *st, int how)
 {
@@ -271,6 +341,8 @@ static void select_sleep(struct stage *st, int how)
 const struct scene scenes_poll[] = {
         { "poll", poll_plain, ENDLESS, "poll(2) of four kinds of fds" },
         { "poll-timeout", poll_plain, TIMED, "the same with a timeout" },
+        { "poll-out", poll_out, 0, "poll(2) of a full pipe, other places left out" },
+        { "poll-restarted", poll_restarted, 0, "poll(2) with a timeout, stopped and continued" },
         { "poll-100", poll_many, 100, "poll(2) of 100 fds" },
         { "poll-sleep", poll_sleep, 0, "poll(2) of nothing" },
         { "ppoll", poll_precise, ENDLESS, "ppoll(2) of four kinds of fds" },
@@ -282,6 +354,7 @@ const struct scene scenes_poll[] = {
         { "pselect-timeout", select_precise, TIMED, "the same with a timeout" },
         { "epoll-wait", epoll_plain, 0, "epoll_wait(2) on four kinds of fds" },
         { "epoll-nested", epoll_nested, 0, "epoll_wait(2) on another epoll" },
+        { "epoll-stale", epoll_stale, 0, "epoll_wait(2) on a file whose fd is another's now" },
         { "epoll-pwait2-timeout", epoll_timed, 0, "epoll_pwait2(2) with a timeout" },
         { NULL, NULL, 0, NULL },
 };

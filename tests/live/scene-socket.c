@@ -43,6 +43,27 @@ static void udp_recv(struct stage *st, int family)
                 st, pid, pid, "fd=%d local=%s inode=%lu", fd, local_text(fd, local), fd_inode(fd));
 }
 
+static void udp_recvmmsg(struct stage *st, int family)
+{
+        struct sockaddr_in in = { .sin_family = (sa_family_t)family,
+                .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+        int fd = (int)NEED(st, socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+        char local[64];
+        pid_t pid;
+
+        MUST(bind(fd, (struct sockaddr *)&in, sizeof(in)));
+        pid = child_start(st);
+        if (pid == 0) {
+                struct mmsghdr messages[2] = { 0 };
+
+                recvmmsg(fd, messages, 2, 0, NULL);
+                child_end();
+        }
+        wait_call(st, pid, SYS_recvmmsg, -1);
+        stage_ready(
+                st, pid, pid, "fd=%d local=%s inode=%lu", fd, local_text(fd, local), fd_inode(fd));
+}
+
 static void netlink_recv(struct stage *st, int protocol)
 {
         int fd = (int)NEED(st, socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol));
@@ -97,6 +118,7 @@ static void socket_inherited(struct stage *st, int how)
 const struct scene scenes_socket[] = {
         { "udp-recvfrom", udp_recv, AF_INET, "recvfrom(2) on an IPv4 UDP socket" },
         { "udp6-recvfrom", udp_recv, AF_INET6, "recvfrom(2) on an IPv6 UDP socket" },
+        { "udp-recvmmsg", udp_recvmmsg, AF_INET, "recvmmsg(2) on an IPv4 UDP socket" },
         { "raw-recv", raw_recv, 253, "recvfrom(2) on a raw IPv4 socket" },
         { "netlink-recv", netlink_recv, NETLINK_ROUTE, "recvfrom(2) on a netlink socket" },
         { "packet-recv", packet_recv, SOCK_DGRAM, "recvfrom(2) on a packet socket" },

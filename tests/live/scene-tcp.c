@@ -131,6 +131,36 @@ static void tcp_accept_netns(struct stage *st, int family)
                 st, pid, pid, "fd=%d local=127.0.0.1:%d inode=%lu", fd, port, shared_get(st, 2));
 }
 
+static void *thread_netns_main(void *arg)
+{
+        struct stage *st = arg;
+        int fd;
+
+        NEED(st, unshare(CLONE_NEWNET));
+        loopback_up();
+        fd = listener_make(st, AF_INET, 8);
+        shared_set(st, 1, (uint64_t)fd);
+        shared_set(st, 2, fd_inode(fd));
+        accept(fd, NULL, NULL);
+        child_end();
+}
+
+/* Of all threads of the process, only this one is in that namespace. */
+static void tcp_accept_thread_netns(struct stage *st, int how)
+{
+        pid_t pid = child_start(st), tid;
+
+        (void)how;
+        if (pid == 0) {
+                shared_set(st, 0, (uint64_t)thread_start(thread_netns_main, st, NULL, NULL));
+                for (;;)
+                        pause();
+        }
+        tid = (pid_t)shared_wait(st, 0);
+        wait_call(st, tid, SYS_accept, -1);
+        stage_ready(st, pid, tid, "fd=%d inode=%lu", (int)shared_get(st, 1), shared_get(st, 2));
+}
+
 static bool socket_connecting(int fd)
 {
         struct tcp_info info = { 0 };
@@ -180,6 +210,38 @@ static void pair_ready(struct stage *st, pid_t pid, int fd, const char *more)
 
         stage_ready(st, pid, pid, "fd=%d local=%s remote=%s inode=%lu peer=%d%s", fd,
                 local_text(fd, local), remote_text(fd, remote), fd_inode(fd), st->pid, more);
+}
+
+/* An IPv4 connection to an IPv6 listener. */
+static void tcp_recv_mapped(struct stage *st, int how)
+{
+        int listener = (int)NEED(st, socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0)), client, fd;
+        union address address = { .any.sa_family = AF_INET6 };
+        socklen_t len = sizeof(address);
+        in_port_t port;
+        pid_t pid;
+
+        (void)how;
+        MUST(setsockopt(listener, IPPROTO_IPV6, IPV6_V6ONLY, &(int){ 0 }, sizeof(int)));
+        NEED(st, bind(listener, &address.any, sizeof(address.in6)));
+        MUST(listen(listener, 1));
+        MUST(getsockname(listener, &address.any, &len));
+        port = address.in6.sin6_port;
+        len = address_loopback(AF_INET, &address);
+        address.in.sin_port = port;
+        client = (int)MUST(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+        MUST(connect(client, &address.any, len));
+        fd = (int)MUST(accept4(listener, NULL, NULL, SOCK_CLOEXEC));
+        pid = child_start(st);
+        if (pid == 0) {
+                char byte;
+
+                close(client);
+                recv(fd, &byte, 1, 0);
+                child_end();
+        }
+        wait_call(st, pid, SYS_recvfrom, -1);
+        pair_ready(st, pid, fd, "");
 }
 
 enum receive { RECV, READ, RECVMSG, READV, WAITALL, TIMED };
@@ -317,6 +379,7 @@ const struct scene scenes_tcp[] = {
         { "tcp6-accept", tcp_accept, AF_INET6, "accept(2) on an IPv6 listener" },
         { "tcp6-accept4", tcp_accept4, AF_INET6, "accept4(2) on an IPv6 listener" },
         { "tcp-accept-netns", tcp_accept_netns, AF_INET, "accept(2) in another network namespace" },
+        { "tcp-accept-thread-netns", tcp_accept_thread_netns, 0, "the same, one thread alone" },
         { "tcp-connect", tcp_connect, AF_INET, "connect(2) to a listener whose queue is full" },
         { "tcp6-connect", tcp_connect, AF_INET6, "the same over IPv6" },
         { "tcp-recv", tcp_recv, AF_INET, "recv(2) from a silent peer" },
@@ -324,6 +387,7 @@ const struct scene scenes_tcp[] = {
         { "tcp-recvmsg", tcp_recvmsg, AF_INET, "recvmsg(2) from a silent peer" },
         { "tcp-readv", tcp_readv, AF_INET, "readv(2) from a silent peer" },
         { "tcp6-recv", tcp_recv, AF_INET6, "recv(2) from a silent peer over IPv6" },
+        { "tcp6-recv-mapped", tcp_recv_mapped, 0, "recv(2), IPv4 client of an IPv6 listener" },
         { "tcp-recv-waitall", tcp_waitall, AF_INET, "recv(MSG_WAITALL) with a part arrived" },
         { "tcp-recv-timeout", tcp_timed, AF_INET, "recv(2) with SO_RCVTIMEO" },
         { "tcp-send", tcp_send, AF_INET, "send(2) to a peer that does not read" },

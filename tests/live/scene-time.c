@@ -2,10 +2,15 @@
 /* Threads that sleep until a time or wait for a signal. */
 #include "scene.h"
 
+#include <sched.h>
 #include <signal.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
+
+#ifndef CLONE_NEWTIME
+#define CLONE_NEWTIME 0x80
+#endif
 
 #ifdef SYS_pause
 #define PAUSE_CALLS SYS_pause, SYS_ppoll
@@ -67,6 +72,48 @@ static void clock_nanosleep_absolute(struct stage *st, int clock)
                 clock_nanosleep(clock, TIMER_ABSTIME, &until, NULL);
                 child_end();
         }
+        wait_call(st, pid, SYS_clock_nanosleep, -1);
+        sleep_ready(st, pid, expires);
+}
+
+/* Until the process has used so much CPU time: when that is, nobody can tell. */
+static void clock_nanosleep_cpu(struct stage *st, int clock)
+{
+        struct timespec time = { .tv_sec = FOREVER_S };
+        pid_t pid = child_start(st);
+
+        if (pid == 0) {
+                clock_nanosleep(clock, 0, &time, NULL);
+                child_end();
+        }
+        wait_call(st, pid, SYS_clock_nanosleep, -1);
+        stage_ready(st, pid, pid, "cpu-seconds=%d", FOREVER_S);
+}
+
+/* In a time namespace the clock since boot reads otherwise, by more than a day here. */
+static void clock_nanosleep_namespace(struct stage *st, int clock)
+{
+        uint64_t expires = monotonic_after(FOREVER_S);
+        pid_t outer = child_start(st), pid;
+
+        if (outer == 0) {
+                NEED(st, unshare(CLONE_NEWTIME));
+                if (!text_write("/proc/self/timens_offsets", "monotonic 100000 0\n"))
+                        stage_skip(st, "/proc/self/timens_offsets cannot be written");
+                pid = child_start(st);
+                if (pid == 0) {
+                        struct timespec until;
+
+                        MUST(clock_gettime(clock, &until));
+                        until.tv_sec += FOREVER_S;
+                        clock_nanosleep(clock, TIMER_ABSTIME, &until, NULL);
+                        child_end();
+                }
+                shared_set(st, 0, (uint64_t)pid);
+                for (;;)
+                        pause();
+        }
+        pid = (pid_t)shared_wait(st, 0);
         wait_call(st, pid, SYS_clock_nanosleep, -1);
         sleep_ready(st, pid, expires);
 }
@@ -134,6 +181,10 @@ const struct scene scenes_time[] = {
                 "clock_nanosleep(2) until a wall clock time" },
         { "clock-nanosleep-monotonic", clock_nanosleep_absolute, CLOCK_MONOTONIC,
                 "clock_nanosleep(2) until a time since boot" },
+        { "clock-nanosleep-cpu", clock_nanosleep_cpu, CLOCK_PROCESS_CPUTIME_ID,
+                "clock_nanosleep(2) for some CPU time" },
+        { "clock-nanosleep-namespace", clock_nanosleep_namespace, CLOCK_MONOTONIC,
+                "clock_nanosleep(2) in a time namespace" },
         { "pause", signal_run, PAUSE, "pause(2)" },
         { "sigsuspend", signal_run, SUSPEND, "sigsuspend(2)" },
         { "sigwaitinfo", signal_run, WAITINFO, "sigwaitinfo(2)" },

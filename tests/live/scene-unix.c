@@ -77,6 +77,26 @@ static void unix_accept_abstract(struct stage *st, int type)
                 st, pid, pid, "fd=%d local=@pwhy-scene-%d inode=%lu", fd, st->pid, fd_inode(fd));
 }
 
+/*
+ * A name that, where the kernel lists sockets one a line, brings a line of its own: that
+ * this socket is a connected one called forged.
+ */
+static void unix_accept_forged(struct stage *st, int type)
+{
+        struct sockaddr_un address = { .sun_family = AF_UNIX };
+        int fd = (int)MUST(socket(AF_UNIX, type | SOCK_CLOEXEC, 0));
+        pid_t pid;
+
+        /* Relative, to have room for it. */
+        MUST(chdir(st->dir));
+        snprintf(address.sun_path, sizeof(address.sun_path),
+                "x\n0000000000000000: 00000002 00000000 00000000 0001 03 %lu forged", fd_inode(fd));
+        MUST(bind(fd, (struct sockaddr *)&address, sizeof(address)));
+        MUST(listen(fd, 8));
+        pid = accept_start(st, fd);
+        stage_ready(st, pid, pid, "fd=%d inode=%lu forged=forged", fd, fd_inode(fd));
+}
+
 /* The server's end of a connection: it has the listener's name, its peer has none. */
 static void unix_recv(struct stage *st, int type)
 {
@@ -204,6 +224,7 @@ static void unix_pair_read(struct stage *st, int type)
 const struct scene scenes_unix[] = {
         { "unix-accept", unix_accept, SOCK_STREAM, "accept(2) on a UNIX listener" },
         { "unix-accept-abstract", unix_accept_abstract, SOCK_STREAM, "the same, abstract name" },
+        { "unix-accept-forged", unix_accept_forged, SOCK_STREAM, "the same, hostile name" },
         { "unix-seqpacket-accept", unix_accept, SOCK_SEQPACKET, "accept(2), SOCK_SEQPACKET" },
         { "unix-recv", unix_recv, SOCK_STREAM, "recv(2) from a silent client" },
         { "unix-seqpacket-recv", unix_recv, SOCK_SEQPACKET, "the same, SOCK_SEQPACKET" },

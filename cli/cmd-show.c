@@ -37,7 +37,7 @@ static enum status show_snapshot(const struct options *o, const struct pwhy_snap
                         return ferror(stdout) ? report_output(-r) : report_stop(o, r);
         }
         report_unmatched(s, "pwhy: ", stderr);
-        if (!printed || (o->format == PWHY_RAW && pwhy_snapshot_incomplete(s)))
+        if (pwhy_snapshot_count(s) == 0 || (o->format == PWHY_RAW && pwhy_snapshot_incomplete(s)))
                 report_gaps(s, "pwhy: ", stderr);
         return report_status(s);
 }

@@ -75,7 +75,7 @@ void report_unmatched(const struct pwhy_snapshot *s, const char *prefix, FILE *o
         for (size_t i = 0; i < n; i++)
                 fprintf(out, "%s%s\n", prefix, pwhy_snapshot_unmatched_text(s, i));
         /* Every target exists, but a filter let nothing through; or a filter alone. */
-        if (n == 0 && pwhy_snapshot_count(s) == 0)
+        if (n == 0 && pwhy_snapshot_count(s) == 0 && pwhy_snapshot_gaps(s) == 0)
                 fprintf(out, "%sno thread matches\n", prefix);
 }
 

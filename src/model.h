@@ -66,6 +66,7 @@ struct object {
         int fd;           /* -1: none */
         const char *path;
         uint64_t inode; /* 0: not known */
+        uint64_t file_inode; /* as fdinfo tells it, of any kind of file; 0: not known */
         uint64_t address;
         bool has_address;
         const char *local;    /* of a socket: "0.0.0.0:1337", "[::]:80", "/run/x", "@abstract" */

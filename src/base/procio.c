@@ -147,7 +147,7 @@ static ssize_t text_read(struct procio *io, int fd)
                 if (n < 0)
                         return -errno;
                 used += (size_t)n;
-                if (n == 0 || io->size == PROCIO_TEXT_MAX)
+                if (n == 0 || used == PROCIO_TEXT_MAX)
                         break;
                 /* Files made by seq_file may come in pieces; only an empty one is the end. */
                 if (used == io->size) {

@@ -126,10 +126,26 @@ static const char *task_path(char path[static 48], const struct thread *t, const
 }
 
 /*
- * The entry code of the kernel tells by which ABI a call came in; a stack pointer above 4 GiB
- * tells that it was not a 32-bit program's.
+ * Without a stack: the instruction before the pc. "int $0x80" is i386 in any program; "syscall"
+ * is x86-64 in code above 4 GiB.
  */
-static enum abi call_abi(const struct source *src, const struct thread *t, uint64_t sp)
+static enum abi abi_of_instruction(
+        struct source *src, const struct thread *t, int dir, const struct procfile_syscall *call)
+{
+        static const uint8_t syscall_bytes[] = { 0x0f, 0x05 }, int80_bytes[] = { 0xcd, 0x80 };
+        uint8_t bytes[2];
+
+        if (procio_memory(src->io, dir, t->process->pid, call->pc - 2, bytes, 2) != 2)
+                /* Nobody recorded it; int $0x80 in 64-bit code is rare enough. */
+                return !procio_live(src->io) && call->sp >> 32 ? ABI_X86_64 : ABI_UNKNOWN;
+        if (memcmp(bytes, int80_bytes, 2) == 0)
+                return ABI_I386;
+        return memcmp(bytes, syscall_bytes, 2) == 0 && call->pc >> 32 ? ABI_X86_64 : ABI_UNKNOWN;
+}
+
+/* The entry code of the kernel tells by which ABI a call came in. */
+static enum abi call_abi(
+        struct source *src, const struct thread *t, int dir, const struct procfile_syscall *call)
 {
         static const char narrow[] = "do_int80_syscall_32|int80_emulation|do_int80_emulation|"
                                      "entry_INT80_compat|ia32_int80|do_fast_syscall_32|"
@@ -156,12 +172,14 @@ static enum abi call_abi(const struct source *src, const struct thread *t, uint6
                 if (symbol_matches(symbol, wide))
                         return src->abi;
         }
-        return sp >> 32 ? src->abi : ABI_UNKNOWN;
+        if (src->abi != ABI_X86_64)
+                return src->abi;
+        return abi_of_instruction(src, t, dir, call);
 }
 
 static ssize_t call_read(struct source *src, struct thread *t, int dir)
 {
-        struct procfile_syscall call;
+        struct procfile_syscall call = { 0 };
         char path[48];
         const char *text;
         ssize_t n;
@@ -186,7 +204,7 @@ static ssize_t call_read(struct source *src, struct thread *t, int dir)
         t->call.state = CALL_INSIDE;
         t->call.nr = call.nr;
         memcpy(t->call.args, call.args, sizeof(t->call.args));
-        t->call.abi = call_abi(src, t, call.sp);
+        t->call.abi = call_abi(src, t, dir, &call);
         t->call.desc = syscall_find(t->call.abi, call.nr);
         return 1;
 }

@@ -151,14 +151,19 @@ static const struct situation *situation_find(struct explainer *e, const struct 
         return s;
 }
 
-/* The one of the call's objects that the rule is about. */
+/*
+ * The one of the call's objects that the rule is about. A call that moves data from one fd to
+ * another waits for the one that it reads or the one that it writes.
+ */
 static struct object *rule_object(const struct rule *rule, const struct thread *t)
 {
         struct object *o = t->call.object, *o2 = t->call.object2;
+        bool output = rule->reason == REASON_WRITE || rule->reason == REASON_SEND;
 
-        if (rule->kinds && o2 && o2->kind && list_has(rule->kinds, o2->kind) &&
-                !(o && o->kind && list_has(rule->kinds, o->kind)))
-                return o2;
+        if (rule->kinds && call_is(&t->call, "splice|tee"))
+                return output ? o2 : o;
+        if (rule->kinds && call_is(&t->call, "sendfile|sendfile64"))
+                return output ? o : o2;
         return o;
 }
 

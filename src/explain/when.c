@@ -125,16 +125,12 @@ enum truth when_set_empty(const struct thread *t)
 {
         const struct object *o = t->call.object;
 
-        if (!o)
-                return UNSURE;
-        return o->n_members || o->n_members_hidden ? FALSE : TRUE;
+        return o && !o->n_members && !o->n_members_hidden ? TRUE : FALSE;
 }
 
 enum truth when_set_empty_timeout(const struct thread *t)
 {
-        enum truth empty = when_set_empty(t);
-
-        return empty == TRUE ? when_timeout(t) : empty;
+        return when_set_empty(t) == TRUE && when_timeout(t) == TRUE ? TRUE : FALSE;
 }
 
 static int futex_command(const struct thread *t)

@@ -18,6 +18,7 @@
 #include "base/arena.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/procfile.h"
 #include "base/procio.h"
 #include "model.h"
 #include "resolve/resolver.h"
@@ -247,7 +248,35 @@ static bool time_parse(const struct call_memory *m, bool microseconds, int64_t *
         return true;
 }
 
-static void timeout_resolve(struct call *c)
+/*
+ * In a time namespace (time_namespaces(7)) the monotonic and boottime clocks are shifted:
+ * turn the point in time into one of our clocks. "monotonic  100000  0", seconds and ns.
+ */
+static void namespace_clock(struct resolver *r, struct call *c)
+{
+        const char *name = c->timeout_clock == CLOCK_MONOTONIC ? "monotonic" : "boottime";
+        char ours[64] = "", theirs[64] = "", next[64] = "";
+        const char *text, *line;
+        long long seconds;
+        long ns;
+
+        if (c->timeout_clock != CLOCK_MONOTONIC && c->timeout_clock != CLOCK_BOOTTIME &&
+                c->timeout_clock != CLOCK_BOOTTIME_ALARM)
+                return;
+        if (!resolver_link(r, "ns/time", theirs) || !resolver_own_link(r, "ns/time", ours) ||
+                strcmp(ours, theirs) == 0)
+                return;
+        /* The offsets are those of the namespace that its children get. */
+        if (!resolver_link(r, "ns/time_for_children", next) || strcmp(theirs, next) != 0 ||
+                !(text = resolver_file(r, "timens_offsets")) || !(line = strstr(text, name)) ||
+                sscanf(line + strlen(name), "%lld %ld", &seconds, &ns) != 2) {
+                c->timeout_clock = -1; /* a clock that we cannot read */
+                return;
+        }
+        c->timeout_ns -= seconds * NS_PER_S + ns;
+}
+
+static void timeout_resolve(struct resolver *r, struct call *c)
 {
         static const char letters[] = "t6vm";
 
@@ -260,11 +289,15 @@ static void timeout_resolve(struct call *c)
                         c->has_timeout = true;
                         c->timeout_set = (int32_t)c->args[arg] >= 0;
                         c->timeout_ns = (int32_t)c->args[arg] * NS_PER_MS;
+                        c->timeout_clock = CLOCK_MONOTONIC;
                 } else if (!c->args[arg]) {
                         c->has_timeout = true;
                 } else if (time_parse(&c->memory[arg], *letter == 'v', &c->timeout_ns)) {
                         c->has_timeout = c->timeout_set = true;
+                        c->timeout_clock = CLOCK_MONOTONIC;
                         c->timeout_absolute = timeout_absolute(c, &c->timeout_clock);
+                        if (c->timeout_absolute)
+                                namespace_clock(r, c);
                 }
                 return;
         }
@@ -339,6 +372,40 @@ static void children_read(struct resolver *r, struct process *p)
                 p->n_children = 0;
 }
 
+/*
+ * The child of a process that itself calls it number: the same number, unless the process is in
+ * a PID namespace of its own. 0: not known.
+ */
+static pid_t child_seen(struct resolver *r, pid_t number)
+{
+        struct process *p = resolver_process_of(r);
+        struct procio *io = resolver_io(r);
+        char ours[64] = "", theirs[64] = "", childs[64];
+
+        if (!resolver_link(r, "ns/pid", theirs) || !resolver_own_link(r, "ns/pid", ours))
+                return p->inner_pid ? 0 : number;
+        if (strcmp(ours, theirs) == 0)
+                return number;
+        for (size_t i = 0; i < p->n_children; i++) {
+                struct procfile_status status = { 0 };
+                char path[48];
+                const char *text;
+                ssize_t n;
+
+                snprintf(path, sizeof(path), "%d/status", (int)p->children[i].pid);
+                n = procio_read(io, procio_root(io), path, 0, HANG_NONE, &text);
+                if (n <= 0 || procfile_status(text, (size_t)n, &status) <= 0 ||
+                        status.inner_pid != number)
+                        continue;
+                snprintf(path, sizeof(path), "%d/ns/pid", (int)p->children[i].pid);
+                n = procio_link(io, procio_root(io), path, &text);
+                snprintf(childs, sizeof(childs), "%s", n > 0 ? text : "");
+                if (strcmp(childs, theirs) == 0)
+                        return p->children[i].pid;
+        }
+        return 0;
+}
+
 /* The process that a wait is for; NULL where any child will do. */
 static struct object *child_object(struct resolver *r, const struct call *c)
 {
@@ -354,6 +421,8 @@ static struct object *child_object(struct resolver *r, const struct call *c)
                 }
                 pid = c->args[0] == 1 /* P_PID */ ? (int32_t)c->args[1] : 0;
         }
+        if (pid > 0)
+                pid = child_seen(r, (pid_t)pid);
         if (pid <= 0)
                 return NULL;
         o = object_new(r, "process");
@@ -378,7 +447,14 @@ void call_resolve(struct resolver *r, struct thread *t)
         if (t->state == 'D' && call_is(c, "vfork|clone|clone3"))
                 children_read(r, t->process);
         objects_resolve(r, c);
-        timeout_resolve(c);
+        timeout_resolve(r, c);
+}
+
+/* Do all processes see this clock run, whatever they do? */
+static bool clock_is_of_day(int clock)
+{
+        return clock == CLOCK_REALTIME || clock == CLOCK_MONOTONIC || clock == CLOCK_BOOTTIME ||
+               clock == CLOCK_REALTIME_ALARM || clock == CLOCK_BOOTTIME_ALARM || clock == CLOCK_TAI;
 }
 
 static void deadline_set(const struct snapshot *s, struct thread *t)
@@ -389,6 +465,9 @@ static void deadline_set(const struct snapshot *s, struct thread *t)
         if (!c->timeout_set)
                 return;
         if (!c->timeout_absolute) {
+                /* CPU clocks stand still while the thread sleeps. */
+                if (!clock_is_of_day(c->timeout_clock))
+                        return;
                 c->has_deadline = t->has_for;
                 c->deadline_ns = c->timeout_ns - (t->has_for ? t->for_ns : 0);
                 return;

@@ -35,6 +35,14 @@ static bool member_parse(const char *line, int *ret_fd, uint32_t *ret_events, ui
         return true;
 }
 
+/* Is the file that has the number now the one that was added? */
+static bool member_is(const struct object *o, uint64_t inode)
+{
+        uint64_t now = o->file_inode ? o->file_inode : o->inode;
+
+        return !inode || !now || inode == now;
+}
+
 static void epoll_parse(const struct fd_view *v, struct object *o)
 {
         struct member members[MEMBERS_MAX];
@@ -54,7 +62,7 @@ static void epoll_parse(const struct fd_view *v, struct object *o)
                         continue;
                 }
                 member = v->resolve(v->arg, fd);
-                if (!member || (inode && member->inode && inode != member->inode)) {
+                if (!member || !member_is(member, inode)) {
                         member = arena_new_one(v->arena, struct object);
                         if (!member)
                                 return;

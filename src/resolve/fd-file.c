@@ -28,11 +28,8 @@ static bool chardev_match(const struct fd_view *v)
 
 static void path_parse(const struct fd_view *v, struct object *o)
 {
-        uint64_t inode;
-
         o->path = arena_str(v->arena, v->link);
-        if (fdinfo_number(v->info, "ino", 10, &inode)) /* since 5.14 */
-                o->inode = inode;
+        o->inode = o->file_inode;
 }
 
 const struct fd_kind fd_kind_file = { "file", file_match, path_parse };

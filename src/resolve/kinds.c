@@ -52,6 +52,7 @@ void fd_kind_apply(const struct fd_view *v, struct object *o)
                 o->flags = (unsigned)n;
                 o->has_flags = true;
         }
+        fdinfo_number(v->info, "ino", 10, &o->file_inode); /* since 5.14 */
         for (size_t i = 0; i < ARRAY_SIZE(fd_kinds); i++) {
                 if (!fd_kinds[i]->match(v))
                         continue;

@@ -84,6 +84,42 @@ struct procio *resolver_io(struct resolver *r)
         return r->io;
 }
 
+struct process *resolver_process_of(struct resolver *r)
+{
+        return r->process;
+}
+
+const char *resolver_file(struct resolver *r, const char *path)
+{
+        const char *text;
+
+        return procio_read(r->io, r->dir, path, r->process->pid, HANG_NONE, &text) > 0 ? text
+                                                                                       : NULL;
+}
+
+static bool link_copy(struct procio *io, int dir, const char *path, char ret[static 64])
+{
+        const char *link;
+
+        if (procio_link(io, dir, path, &link) <= 0)
+                return false;
+        snprintf(ret, 64, "%.63s", link);
+        return true;
+}
+
+bool resolver_link(struct resolver *r, const char *path, char ret[static 64])
+{
+        return link_copy(r->io, r->dir, path, ret);
+}
+
+bool resolver_own_link(struct resolver *r, const char *path, char ret[static 64])
+{
+        char own[80];
+
+        snprintf(own, sizeof(own), "self/%s", path);
+        return link_copy(r->io, procio_root(r->io), own, ret);
+}
+
 struct snapshot *resolver_snapshot(struct resolver *r)
 {
         return r->snapshot;

@@ -6,6 +6,8 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
 struct object;
 struct process;
 struct procio;
@@ -28,6 +30,11 @@ void resolver_finish(struct resolver *r);
 
 /* For call.c: the object of an fd of the thread in hand. NULL: no such fd, or refused. */
 struct object *resolver_fd(struct resolver *r, int fd);
-/* Its files. */
+struct process *resolver_process_of(struct resolver *r);
+/* A file of its process's directory; NULL. Lasts until the next read. */
+const char *resolver_file(struct resolver *r, const char *path);
+/* A link of its process's directory, or of our own; false: refused, or not there. */
+bool resolver_link(struct resolver *r, const char *path, char ret[static 64]);
+bool resolver_own_link(struct resolver *r, const char *path, char ret[static 64]);
 struct procio *resolver_io(struct resolver *r);
 struct snapshot *resolver_snapshot(struct resolver *r);

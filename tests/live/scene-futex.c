@@ -7,6 +7,7 @@
  */
 #include "scene.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <limits.h>
 #include <linux/futex.h>
@@ -14,6 +15,7 @@
 #include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -238,6 +240,31 @@ static void *crowd_main(void *arg)
         child_end();
 }
 
+struct crowd {
+        pid_t pid;
+        int n;
+};
+
+/* All of the process's threads but the main one sleep in futex(2). */
+static bool crowd_asleep(void *arg)
+{
+        const struct crowd *c = arg;
+        struct dirent *entry;
+        struct look look;
+        char path[64];
+        int asleep = 0;
+        DIR *d;
+
+        snprintf(path, sizeof(path), "/proc/%d/task", c->pid);
+        d = opendir(path);
+        while (d && (entry = readdir(d)))
+                if (atoi(entry->d_name) > 0 && thread_look(atoi(entry->d_name), &look))
+                        asleep += look.state == 'S' && look.inside && look.nr == SYS_futex;
+        if (d)
+                closedir(d);
+        return asleep == c->n;
+}
+
 /* Many threads in one place; the argument says how many. */
 static void many_threads(struct stage *st, int count)
 {
@@ -259,7 +286,7 @@ static void many_threads(struct stage *st, int count)
                         pause();
         }
         shared_wait(st, 0);
-        wait_call(st, (pid_t)shared_get(st, 1), SYS_futex, -1);
+        wait_until(st, crowd_asleep, &(struct crowd){ pid, n }, "all asleep");
         stage_ready(
                 st, pid, (pid_t)shared_get(st, 1), "threads=%d address=0x%lx", n, (uintptr_t)&word);
 }

@@ -532,7 +532,7 @@ class Test:
     def check_deadline(row, ready, thing, told, begin, end):
         left = thing.get("deadline_ns")
         if left is None:
-            # How long it has slept, of which this is a part, may be another's to know.
+            # What is left of a relative time takes the moment it began, which not all may see.
             if told and row.deadline == "must" and os.geteuid() == 0:
                 raise Failure("a deadline", f"none in {json.dumps(thing)}")
             return

@@ -65,7 +65,7 @@ struct object {
         const char *kind; /* NULL: not known */
         int fd;           /* -1: none */
         const char *path;
-        uint64_t inode; /* 0: not known */
+        uint64_t inode;      /* 0: not known */
         uint64_t file_inode; /* as fdinfo tells it, of any kind of file; 0: not known */
         uint64_t address;
         bool has_address;

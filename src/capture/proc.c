@@ -212,7 +212,7 @@ static ssize_t call_read(struct source *src, struct thread *t, int dir)
 static ssize_t stack_read(struct source *src, struct thread *t, int dir, int *refused)
 {
         char path[48];
-        const char *text;
+        const char *text = "";
         ssize_t n;
 
         t->kernel_stack = NULL;

@@ -196,11 +196,13 @@ static void root_write(struct page *p, const struct thread *t, unsigned indent)
         label_flow(p, indent, "root", label);
 }
 
-static const char *events_words(uint32_t events)
+static const char *events_words(const struct object *o, uint32_t events)
 {
         bool in = events & (POLLIN | POLLRDNORM | POLLRDBAND);
         bool out = events & (POLLOUT | POLLWRNORM | POLLWRBAND);
 
+        if (in && o && o->state && strcmp(o->state, "LISTEN") == 0)
+                return "for clients to connect";
         if (in && out)
                 return "for reading and writing";
         if (in)
@@ -225,6 +227,13 @@ static const char *object_words(struct page *p, const struct object *o)
         }
         if (o->path)
                 return page_safe(p, o->path, ESCAPE_PATH_MAX);
+        if (kind && o->has_deadline && o->deadline_ns > 0) {
+                char left[DURATION_MAX];
+
+                return page_join(p, kind, ", due in ", duration_format(left, o->deadline_ns), NULL);
+        }
+        if (kind && strcmp(kind, "pipe") == 0 && o->inode)
+                return page_join(p, kind, " ", page_number(p, o->inode), NULL);
         if (kind)
                 return page_safe(p, kind, ESCAPE_NAME_MAX);
         return o->link ? page_safe(p, o->link, ESCAPE_PATH_MAX) : "unknown";
@@ -245,7 +254,7 @@ static void members_write(struct page *p, const struct object *o, unsigned inden
                         words = object_words(p, m->object);
                 }
                 label_cut(p, indent, i == 0 ? "members" : "", STYLE_PLAIN,
-                        page_join(p, fd, words, "  ", events_words(m->events), NULL));
+                        page_join(p, fd, words, "  ", events_words(m->object, m->events), NULL));
         }
         if (shown < total)
                 label_cut(p, indent, shown == 0 ? "members" : "", STYLE_PLAIN,

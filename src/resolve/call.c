@@ -66,7 +66,8 @@ static struct object *poll_set(struct resolver *r, const struct call_memory *m)
         struct member members[MEMBERS_MAX];
         size_t n = 0, hidden = 0;
 
-        for (size_t i = 0; o && i + sizeof(struct pollfd) <= m->len; i += sizeof(struct pollfd)) {
+        for (size_t i = 0; o && m->bytes && i + sizeof(struct pollfd) <= m->len;
+                i += sizeof(struct pollfd)) {
                 struct pollfd p;
 
                 memcpy(&p, (const char *)m->bytes + i, sizeof(p));

@@ -271,7 +271,7 @@ int stacktext_parse(struct arena *a, const char *text, size_t len, struct stack 
                         if (!stop)
                                 stop = end;
                         kind = line_parse((struct cursor){ p, stop }, &f);
-                        if (kind == LINE_FRAME)
+                        if (kind == LINE_FRAME && n_frames < bound)
                                 frames[n_frames++] = f;
                         ended |= kind == LINE_END_MARK;
                         understood &= kind != LINE_JUNK;

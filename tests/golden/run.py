@@ -1,1 +1,253 @@
+#!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
+"""Shows recorded /proc trees to pwhy and compares what it says with what it should say.
+
+For each trees/NAME: its text with NAME.txt, its JSON with NAME.json. Then each tree is spoilt,
+one thing at a time: a function renamed, a file taken away. Whatever is missing, pwhy must not
+crash, and a verdict may only get weaker, never become another one that claims to be certain.
+
+PWHY is the program to test. --update writes the expected files anew, for a person to read
+the difference before it is committed.
+"""
+import argparse
+import contextlib
+import difflib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+TREES = HERE / "trees"
+TIMEOUT = 30
+CONFIDENCES = ("guess", "likely", "certain")
+# What a refusal needs depends on who runs pwhy, and what a user may do, not on the recording.
+REFUSALS = ("kernel stacks", "system calls", "file descriptors", "what arguments point to")
+REFUSAL = re.compile(r"^(missing: (?:" + "|".join(REFUSALS) + r")[^:\n]*: ).*$", re.M)
+FRAME = re.compile(rb"^(\[<[^>]*>\] (?:\? )?)([A-Za-z_][\w.]*)", re.M)
+FRAMES_MAX = 14  # renamed in a stack: beyond are the general ones
+
+
+class Failure(Exception):
+    pass
+
+
+def pwhy(tree, *args):
+    """Standard output; the exit status must be one of a program that worked."""
+    environment = {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8", "TZ": "UTC"}
+    for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS", "LD_LIBRARY_PATH"):
+        if name in os.environ:
+            environment[name] = os.environ[name]
+    command = [options.pwhy, "--proc", str(tree), *args]
+    try:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True,
+                              timeout=TIMEOUT, check=False, env=environment)
+    except subprocess.TimeoutExpired:
+        raise Failure(f"no answer within {TIMEOUT} s") from None
+    nothing = done.returncode == 1 and done.stderr.endswith(b"matches\n")
+    if done.returncode not in (0, 3) and not nothing or done.stderr and not nothing:
+        raise Failure(f"exit status {done.returncode}: "
+                      f"{done.stderr.decode(errors='replace')[-2000:]}")
+    return done.stdout.decode()
+
+
+def arguments(name):
+    """Those of NAME.args; else everything, or the processes, where others have only a name."""
+    given = TREES / f"{name}.args"
+    if given.exists():
+        return given.read_text(encoding="utf-8").split()
+    pids = [entry for entry in (TREES / name).iterdir() if entry.name.isdigit()]
+    whole = sorted(int(entry.name) for entry in pids if (entry / "stat").exists())
+    return ["--all", "--idle"] if len(whole) == len(pids) else list(map(str, whole))
+
+
+def document(tree, args):
+    """The JSON, without what differs from version to version and from run to run."""
+    text = pwhy(tree, "--json", *args)
+    result = json.loads(text)
+    result["pwhy"] = "…"
+    result["capture"]["duration_ns"] = 0
+    for gap in result["capture"].get("missing", []):
+        if gap.get("what") in REFUSALS:
+            gap["why"] = "…"
+            gap.pop("remedy", None)
+    result["threads"].sort(key=lambda thread: (thread["pid"], thread["tid"]))
+    return result
+
+
+def pretty(result):
+    return json.dumps(result, indent=1, ensure_ascii=False) + "\n"
+
+
+def compare(name, path, got):
+    if options.update:
+        path.write_text(got, encoding="utf-8")
+        return
+    if not path.exists():
+        raise Failure(f"{path.name} is not there; --update writes it")
+    wanted = path.read_text(encoding="utf-8")
+    if got != wanted:
+        difference = difflib.unified_diff(wanted.splitlines(), got.splitlines(),
+                                          f"expected {path.name}", f"got from {name}", lineterm="")
+        raise Failure("not as expected\n" + "\n".join(difference))
+
+
+def check_text(name):
+    got = REFUSAL.sub(r"\1…", pwhy(TREES / name, *arguments(name)))
+    if re.search(r"[\x00-\x09\x0b-\x1f\x7f]", got):
+        raise Failure("a control character in the text")
+    compare(name, TREES / f"{name}.txt", got)
+
+
+def check_json(name):
+    compare(name, TREES / f"{name}.json", pretty(document(TREES / name, arguments(name))))
+
+
+# Spoiling: each yields (what, do, undo), on a copy of the tree.
+
+def without(path):
+    """Take a file or link away."""
+    hidden = path.with_name(path.name + ".hidden")
+    return (lambda: path.rename(hidden)), (lambda: hidden.rename(path))
+
+
+def instead(path, data):
+    before = path.read_bytes()
+    return (lambda: path.write_bytes(data)), (lambda: path.write_bytes(before))
+
+
+def refused(path):
+    take, give = without(path)
+    error = path.with_name(path.name + ".errno")
+
+    def do():
+        take()
+        error.write_text("EACCES\n", encoding="ascii")
+
+    def undo():
+        error.unlink()
+        give()
+    return do, undo
+
+
+def spoilt_stack(path):
+    text = path.read_bytes()
+    for frame in list(FRAME.finditer(text))[:FRAMES_MAX]:
+        at, end = frame.span(2)
+        yield f"{frame[2].decode()} renamed", *instead(path, text[:at] + b"zz_renamed" + text[end:])
+    yield "an empty stack", *instead(path, b"")
+    yield "a stack of nonsense", *instead(path, b"\x00\xff[<0>]\n[<\n" * 3)
+
+
+def spoilt(tree):
+    for path in sorted(tree.rglob("*")):
+        place = path.relative_to(tree)
+        if path.is_dir() and not path.is_symlink():
+            continue
+        if not place.parts[0].isdigit() or place.suffix == ".errno":
+            if str(place) in ("self/sched", "captured", "stat", "sys/kernel/arch"):
+                yield f"no {place}", *without(path)
+            continue
+        if place.name == "stack":
+            for what, do, undo in spoilt_stack(path):
+                yield f"{place.parent}: {what}", do, undo
+        if place.name in ("stack", "syscall", "wchan"):
+            yield f"{place} refused", *refused(path)
+        if place.name in ("stat", "status") and place.parts[1] == "stat":
+            continue  # without it there is no process
+        if place.parts[1:2] != ("stat",):
+            yield f"no {place}", *without(path)
+
+
+def weaker(before, after):
+    """What is wrong with the verdicts after, or None."""
+    for key, new in after.items():
+        old = before.get(key)
+        if not old or new["reason"] in (old["reason"], "unknown"):
+            continue
+        lower = CONFIDENCES.index(new["confidence"]) < CONFIDENCES.index(old["confidence"])
+        if new["confidence"] == "certain" or not lower:
+            return (f"thread {key[1]} was \"{old['text']}\" ({old['reason']}, "
+                    f"{old['confidence']}), is \"{new['text']}\" ({new['reason']}, "
+                    f"{new['confidence']})")
+    return None
+
+
+def verdicts(tree, args):
+    text = pwhy(tree, "--json", *args)
+    threads = json.loads(text)["threads"] if text else []
+    return {(t["pid"], t["tid"]): t["wait"] for t in threads}
+
+
+def check_spoilt(name):
+    """One tree, spoilt in every way; the number of ways is worth knowing."""
+    args, wrong, n = arguments(name), [], 0
+    with tempfile.TemporaryDirectory(prefix="pwhy-golden-") as scratch:
+        tree = Path(scratch) / name
+        shutil.copytree(TREES / name, tree, symlinks=True)
+        before = verdicts(tree, args)
+        for what, do, undo in list(spoilt(tree)):
+            do()
+            n += 1
+            try:
+                problem = weaker(before, verdicts(tree, args))
+            except (Failure, ValueError, KeyError) as why:
+                problem = str(why)
+            undo()
+            if problem:
+                wrong.append(f"{what}: {problem}")
+    if wrong:
+        raise Failure(f"{len(wrong)} of {n}\n" + "\n".join(wrong))
+
+
+def run(case):
+    title, function, name = case
+    try:
+        function(name)
+    except Failure as why:
+        return "failed", f"FAILED {name} {title}: {why}"
+    except (OSError, ValueError, KeyError) as why:
+        return "failed", f"FAILED {name} {title}: {type(why).__name__}: {why}"
+    return "passed", f"ok {name} {title}"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--pwhy", default=os.environ.get("PWHY", str(ROOT / "build/pwhy")),
+                        metavar="PATH", help="the program to test ($PWHY, or %(default)s)")
+    parser.add_argument("--update", action="store_true",
+                        help="write the expected files anew: read the difference before you commit")
+    parser.add_argument("--trees", type=Path, default=TREES, metavar="DIR", help=argparse.SUPPRESS)
+    parser.add_argument("names", nargs="*", metavar="TREE", help="only these trees")
+    parser.parse_args(namespace=options)
+    options.pwhy = os.path.abspath(options.pwhy)
+    if not os.access(options.pwhy, os.X_OK):
+        parser.error(f"{options.pwhy}: no program there; give its place with --pwhy")
+    names = options.names or sorted(p.name for p in TREES.iterdir() if p.is_dir())
+    for name in names:
+        if not (TREES / name).is_dir():
+            parser.error(f"there is no tree {name}")
+    kinds = [("text", check_text), ("json", check_json)]
+    if not options.update:
+        kinds.append(("spoilt", check_spoilt))
+    cases = [(title, function, name) for name in names for title, function in kinds]
+    counts = {"passed": 0, "failed": 0}
+    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+        for result, line in pool.map(run, cases):
+            counts[result] += 1
+            with contextlib.suppress(BrokenPipeError):
+                print(line, flush=True)
+    print("{passed} passed, {failed} failed, 0 skipped".format(**counts))
+    return int(bool(counts["failed"]) or not counts["passed"])
+
+
+options = argparse.Namespace()
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -380,10 +380,10 @@ static void test_text_threads(void **state)
         named->matched = false;
         _cleanup_free_ char *some = text_of(f, false, false, 0);
         assert_memory_equal(some, "nginx (4242)  4 of 5 threads\n", 29);
-        for_each_thread (t, p)
+        for_each_thread(t, p)
                 t->matched = t->tid == 4242;
         text_equals(f, "nginx (4242)  main thread, 1 of 5  sleeping\n  waiting\n");
-        for_each_thread (t, p)
+        for_each_thread(t, p)
                 t->matched = t == named;
         text_equals(f, "nginx (4242)  thread timer (4250), 1 of 5  sleeping\n  sleeping\n");
 }

@@ -18,6 +18,7 @@
 #include "base/cleanup.h"
 #include "base/worker.h"
 
+#define PIECE_FULL 2048  /* seq_file's buffer is a page; no line is half as long */
 #define TEXT_FIRST 65536 /* holds all but hostile files */
 
 struct procio {
@@ -147,9 +148,12 @@ static ssize_t text_read(struct procio *io, int fd)
                 if (n < 0)
                         return -errno;
                 used += (size_t)n;
-                if (n == 0 || used == PROCIO_TEXT_MAX)
+                /*
+                 * A file made by seq_file comes in pieces that are as full as whole lines make
+                 * them, so a small one is the last; its lines are far shorter than that.
+                 */
+                if (n < PIECE_FULL || used == PROCIO_TEXT_MAX)
                         break;
-                /* Files made by seq_file may come in pieces; only an empty one is the end. */
                 if (used == io->size) {
                         size_t size =
                                 io->size * 2 > PROCIO_TEXT_MAX ? PROCIO_TEXT_MAX : io->size * 2;

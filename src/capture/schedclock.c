@@ -50,7 +50,9 @@ static void stolen_read(struct procio *io, struct schedclock *c)
                         sscanf(line, "cpu%u %*u %*u %*u %*u %*u %llu %llu %llu", &cpu, &irq,
                                 &softirq, &steal) == 4 &&
                         cpu < CPUS_MAX) {
-                        c->cpus[cpu].stolen_ns = (int64_t)(irq + softirq + steal) * tick_ns;
+                        if (__builtin_mul_overflow(
+                                    irq + softirq + steal, tick_ns, &c->cpus[cpu].stolen_ns))
+                                c->cpus[cpu].stolen_ns = -1;
                         if (cpu >= c->n_cpus)
                                 c->n_cpus = cpu + 1;
                 }
@@ -200,7 +202,8 @@ static void thread_apply(const struct schedclock *c, struct thread *t)
         if (!t->sleep_start_ns || t->moved)
                 return;
         t->for_error_ns = error_of(c, cpu);
-        t->for_ns = c->cpus[c->cpus[cpu].known ? cpu : c->cpu].now_ns - (int64_t)t->sleep_start_ns;
+        t->for_ns = (int64_t)((uint64_t)c->cpus[c->cpus[cpu].known ? cpu : c->cpu].now_ns -
+                              t->sleep_start_ns);
         /* It went to sleep after the snapshot's moment, or the clocks are apart by that. */
         if (t->for_ns < 0)
                 t->for_ns = 0;

@@ -91,7 +91,7 @@ static bool match_place(const struct rule *rule, const struct thread *t, struct 
         bool known;
         const char *leaf;
 
-        if (!strchr(rule->states ? rule->states : "S", t->state))
+        if (!t->state || !strchr(rule->states ? rule->states : "S", t->state))
                 return false;
         if (rule->kernel != t->process->kernel && (rule->kernel || rule->calls))
                 return false;

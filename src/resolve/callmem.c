@@ -146,10 +146,14 @@ int callmem_read(struct procio *io, struct arena *a, struct thread *t, int dir)
                 n = c->desc->args[i] == 's' ? string_read(io, dir, pid, c->args[i], buffer, len)
                                             : procio_memory(io, dir, pid, c->args[i], buffer, len);
                 if (n <= 0) {
-                        if (n < 0 && n != -EFAULT)
+                        /* A set that cannot be seen is not an empty one. */
+                        if (n < 0 && (n != -EFAULT || c->desc->args[i] == 'e'))
                                 refused = (int)n;
                         continue;
                 }
+                /* To 32-bit programs the upper half of tv_nsec is padding (get_timespec64()). */
+                if (c->desc->args[i] == '6' && c->abi == ABI_I386 && n == 16)
+                        memset(buffer + 12, 0, 4);
                 c->memory[i].bytes = arena_dup(a, buffer, (size_t)n);
                 c->memory[i].len = c->memory[i].bytes ? (size_t)n : 0;
         }

@@ -19,6 +19,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -29,8 +30,10 @@ TIMEOUT = 30
 CONFIDENCES = ("guess", "likely", "certain")
 # What a refusal needs depends on who runs pwhy, and what a user may do, not on the recording.
 REFUSALS = ("kernel stacks", "system calls", "file descriptors", "what arguments point to")
-REFUSAL = re.compile(r"^(missing: (?:" + "|".join(REFUSALS) + r")[^:\n]*: ).*$", re.M)
+REFUSAL = re.compile(r"^(missing: (?:" + "|".join(REFUSALS) + r")[^:\n]*: )(?!this kernel).*$",
+                     re.M)
 FRAME = re.compile(rb"^(\[<[^>]*>\] (?:\? )?)([A-Za-z_][\w.]*)", re.M)
+IDENTITY = ("stat", "status")
 FRAMES_MAX = 14  # renamed in a stack: beyond are the general ones
 
 
@@ -44,13 +47,13 @@ def pwhy(tree, *args):
     for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS", "LD_LIBRARY_PATH"):
         if name in os.environ:
             environment[name] = os.environ[name]
-    command = [options.pwhy, "--proc", str(tree), *args]
+    command = [options.pwhy, *(["--proc", str(tree)] if tree else []), *args]
     try:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True,
                               timeout=TIMEOUT, check=False, env=environment)
     except subprocess.TimeoutExpired:
         raise Failure(f"no answer within {TIMEOUT} s") from None
-    nothing = done.returncode == 1 and done.stderr.endswith(b"matches\n")
+    nothing = done.returncode == 1 and done.stderr.startswith(b"pwhy: ")
     if done.returncode not in (0, 3) and not nothing or done.stderr and not nothing:
         raise Failure(f"exit status {done.returncode}: "
                       f"{done.stderr.decode(errors='replace')[-2000:]}")
@@ -74,7 +77,7 @@ def document(tree, args):
     result["pwhy"] = "…"
     result["capture"]["duration_ns"] = 0
     for gap in result["capture"].get("missing", []):
-        if gap.get("what") in REFUSALS:
+        if gap.get("what") in REFUSALS and not gap["why"].startswith("this kernel"):
             gap["why"] = "…"
             gap.pop("remedy", None)
     result["threads"].sort(key=lambda thread: (thread["pid"], thread["tid"]))
@@ -145,11 +148,22 @@ def spoilt_stack(path):
     yield "a stack of nonsense", *instead(path, b"\x00\xff[<0>]\n[<\n" * 3)
 
 
-def spoilt(tree):
+def files(tree):
     for path in sorted(tree.rglob("*")):
-        place = path.relative_to(tree)
-        if path.is_dir() and not path.is_symlink():
-            continue
+        if path.is_symlink() or not path.is_dir():
+            yield path, path.relative_to(tree)
+
+
+def spoilt_identity(tree):
+    """What a thread is: without it nothing may be said, or all."""
+    for path, place in files(tree):
+        if place.parts[0].isdigit() and place.name in IDENTITY:
+            yield f"no {place}", *without(path)
+            yield f"an empty {place}", *instead(path, b"")
+
+
+def spoilt(tree):
+    for path, place in files(tree):
         if not place.parts[0].isdigit() or place.suffix == ".errno":
             if str(place) in ("self/sched", "captured", "stat", "sys/kernel/arch"):
                 yield f"no {place}", *without(path)
@@ -159,9 +173,7 @@ def spoilt(tree):
                 yield f"{place.parent}: {what}", do, undo
         if place.name in ("stack", "syscall", "wchan"):
             yield f"{place} refused", *refused(path)
-        if place.name in ("stat", "status") and place.parts[1] == "stat":
-            continue  # without it there is no process
-        if place.parts[1:2] != ("stat",):
+        if place.name not in IDENTITY:
             yield f"no {place}", *without(path)
 
 
@@ -202,8 +214,45 @@ def check_spoilt(name):
             undo()
             if problem:
                 wrong.append(f"{what}: {problem}")
+        for what, do, undo in list(spoilt_identity(tree)):
+            do()
+            n += 1
+            try:
+                verdicts(tree, args)
+            except (Failure, ValueError, KeyError) as why:
+                wrong.append(f"{what}: {why}")
+            undo()
     if wrong:
         raise Failure(f"{len(wrong)} of {n}\n" + "\n".join(wrong))
+
+
+def check_recorder(_name):
+    """A process of our own, recorded and replayed, is where it is live."""
+    sleeper = [sys.executable, "-c", "import os; print(flush=True); os.read(0, 1)"]
+    with tempfile.TemporaryDirectory(prefix="pwhy-golden-") as scratch, \
+            subprocess.Popen(sleeper, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        process.stdout.readline()
+        pid = str(process.pid)
+        end = time.monotonic() + TIMEOUT
+        while True:
+            live = json.loads(pwhy(None, "--json", pid))["threads"]
+            if live and live[0]["wait"]["reason"] == "read" or time.monotonic() > end:
+                break
+        tree = Path(scratch) / "tree"
+        subprocess.run([sys.executable, HERE.parent / "record-proc", pid, tree], check=True)
+        again = json.loads(pwhy(tree, "--json", pid))["threads"]
+        process.stdin.close()
+    facts = ("pid", "tid", "comm", "cmdline", "exe", "uid", "state", "kernel_stack", "syscall")
+    for before, after in zip(live, again):
+        for fact in facts:
+            if before.get(fact) != after.get(fact):
+                raise Failure(f"{fact}: {before.get(fact)} live, {after.get(fact)} replayed")
+        for fact in ("reason", "object", "text", "confidence", "evidence"):
+            if before["wait"].get(fact) != after["wait"].get(fact):
+                raise Failure(f"{fact}: {before['wait'].get(fact)} live, "
+                              f"{after['wait'].get(fact)} replayed")
+    if len(live) != 1 or len(again) != 1 or live[0]["wait"]["reason"] != "read":
+        raise Failure(f"one thread in read expected, got {live} live, {again} replayed")
 
 
 def run(case):
@@ -212,7 +261,7 @@ def run(case):
         function(name)
     except Failure as why:
         return "failed", f"FAILED {name} {title}: {why}"
-    except (OSError, ValueError, KeyError) as why:
+    except (OSError, ValueError, KeyError, subprocess.SubprocessError) as why:
         return "failed", f"FAILED {name} {title}: {type(why).__name__}: {why}"
     return "passed", f"ok {name} {title}"
 
@@ -237,6 +286,8 @@ def main():
     if not options.update:
         kinds.append(("spoilt", check_spoilt))
     cases = [(title, function, name) for name in names for title, function in kinds]
+    if not options.names and not options.update:
+        cases.append(("replay", check_recorder, "record-proc"))
     counts = {"passed": 0, "failed": 0}
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
         for result, line in pool.map(run, cases):

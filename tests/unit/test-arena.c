@@ -140,8 +140,7 @@ static void test_copies(void **state)
         assert_false(arena_failed(a));
 }
 
-static char *vprint(struct arena *a, const char *format, ...)
-        __attribute__((format(printf, 2, 3)));
+static char *vprint(struct arena *a, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 static char *vprint(struct arena *a, const char *format, ...)
 {

@@ -140,12 +140,21 @@ static void test_errno(void **state)
                 const char *text;
                 int error;
         } errors[] = {
-                { "EPERM\n", EPERM }, { "EACCES\n", EACCES }, { "EACCES", EACCES },
-                { "ENOENT\n", ENOENT }, { "ESRCH\n", ESRCH }, { "EIO\n", EIO },
-                { "EINVAL\n", EINVAL }, { "ENOSYS\n", ENOSYS }, { "ETIMEDOUT\n", ETIMEDOUT },
-                { "EFAULT\n", EFAULT }, { "ENOTSUP\n", ENOTSUP },
+                { "EPERM\n", EPERM },
+                { "EACCES\n", EACCES },
+                { "EACCES", EACCES },
+                { "ENOENT\n", ENOENT },
+                { "ESRCH\n", ESRCH },
+                { "EIO\n", EIO },
+                { "EINVAL\n", EINVAL },
+                { "ENOSYS\n", ENOSYS },
+                { "ETIMEDOUT\n", ETIMEDOUT },
+                { "EFAULT\n", EFAULT },
+                { "ENOTSUP\n", ENOTSUP },
                 /* What is not known is an error all the same. */
-                { "EWHATEVER\n", EIO }, { "", EIO }, { "eacces\n", EIO },
+                { "EWHATEVER\n", EIO },
+                { "", EIO },
+                { "eacces\n", EIO },
                 { "a very long line that is the name of no error at all", EIO },
         };
         struct fixture *f = *state;
@@ -210,9 +219,15 @@ static void test_fds(void **state)
                 const char *word;
                 int mode;
         } modes[] = {
-                { "fifo", S_IFIFO }, { "fifo\n", S_IFIFO }, { "char\n", S_IFCHR },
-                { "dir\n", S_IFDIR }, { "block\n", S_IFBLK }, { "file\n", S_IFREG },
-                { "socket\n", S_IFSOCK }, { "nonsense\n", -EINVAL }, { "", -EINVAL },
+                { "fifo", S_IFIFO },
+                { "fifo\n", S_IFIFO },
+                { "char\n", S_IFCHR },
+                { "dir\n", S_IFDIR },
+                { "block\n", S_IFBLK },
+                { "file\n", S_IFREG },
+                { "socket\n", S_IFSOCK },
+                { "nonsense\n", -EINVAL },
+                { "", -EINVAL },
                 { "file\nfile\n", -EINVAL },
         };
         struct fixture *f = *state;
@@ -315,8 +330,7 @@ static void test_live_text(void **state)
         assert_true(procio_live(l->io));
         assert_true(procio_read(l->io, l->dir, "stat", getpid(), HANG_NONE, &text) > 0);
         assert_int_equal(atoi(text), getpid());
-        assert_int_equal(
-                procio_read(l->io, l->dir, "no-such-file", 0, HANG_NONE, &text), -ENOENT);
+        assert_int_equal(procio_read(l->io, l->dir, "no-such-file", 0, HANG_NONE, &text), -ENOENT);
         n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
         assert_true(n > 0);
         exe[n] = 0;
@@ -333,8 +347,8 @@ static void test_live_memory(void **state)
         size_t page = (size_t)sysconf(_SC_PAGESIZE);
         char *end;
 
-        assert_int_equal(procio_memory(l->io, l->dir, getpid(), (uintptr_t)here, buffer,
-                                 sizeof(here)),
+        assert_int_equal(
+                procio_memory(l->io, l->dir, getpid(), (uintptr_t)here, buffer, sizeof(here)),
                 sizeof(here));
         assert_string_equal(buffer, here);
         assert_int_equal(procio_memory(l->io, l->dir, getpid(), 0, buffer, 1), -EFAULT);
@@ -418,8 +432,8 @@ static void test_live_long(void **state)
         ssize_t n;
         int fd;
 
-        area = mmap(NULL, 2 * PAIRS * page, PROT_NONE,
-                MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        area = mmap(NULL, 2 * PAIRS * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+                -1, 0);
         assert_true(area != MAP_FAILED);
         for (size_t i = 0; i < PAIRS; i++)
                 if (mprotect(area + 2 * i * page, page, PROT_READ) < 0) {

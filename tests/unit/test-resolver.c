@@ -123,7 +123,7 @@ static struct process *capture(struct fixture *f)
 
 static struct thread *thread_find(struct process *p, pid_t tid)
 {
-        for_each_thread (t, p)
+        for_each_thread(t, p)
                 if (t->tid == tid)
                         return t;
         fail_msg("no thread %d", (int)tid);
@@ -144,7 +144,9 @@ static void call_add(struct fixture *f, int tid, char state, enum abi abi, const
         tree_add(&f->tree, PID, "status", "Name:\ttarget\nTgid:\t%d\nPid:\t%d\n", PID, PID);
         snprintf(path, sizeof(path), "task/%d/sched", tid);
         tree_add(&f->tree, PID, path,
-                "target (%d, #threads: 1)\n---\nse.exec_start : 100000.000000\n"
+                "target (%d, #threads: "
+                "1)\n-------------------------------------------------------------------\nse.exec_"
+                "start : 100000.000000\n"
                 "nr_switches : 10\n",
                 tid);
         snprintf(path, sizeof(path), "task/%d/syscall", tid);
@@ -258,7 +260,8 @@ static void test_kinds(void **state)
 
                 tree_free(&f->tree);
                 tree_new(&f->tree);
-                fd_add(f, 5, kinds[i].link, kinds[i].mode, "pos:\t0\nflags:\t02004002\nmnt_id:\t9\n");
+                fd_add(f, 5, kinds[i].link, kinds[i].mode,
+                        "pos:\t0\nflags:\t02004002\nmnt_id:\t9\n");
                 o = fd_object(f, 5);
                 assert_non_null(o);
                 assert_int_equal(o->fd, 5);
@@ -599,8 +602,8 @@ static void test_relative(void **state)
                 c = timed_call(f, calls[i].abi, calls[i].name, args);
                 if (!c->has_timeout || !c->timeout_set || c->timeout_absolute ||
                         c->timeout_ns != 30500 * NS_PER_MS)
-                        fail_msg("%s: %d %d %d %lld", calls[i].name, c->has_timeout,
-                                c->timeout_set, c->timeout_absolute, (long long)c->timeout_ns);
+                        fail_msg("%s: %d %d %d %lld", calls[i].name, c->has_timeout, c->timeout_set,
+                                c->timeout_absolute, (long long)c->timeout_ns);
                 assert_false(c->has_deadline); /* since when is not known */
                 args[calls[i].arg] = 0;
                 c = timed_call(f, calls[i].abi, calls[i].name, args);
@@ -694,14 +697,14 @@ static void test_absolute(void **state)
         }
         /* A plain FUTEX_WAIT is relative, whatever the clock; a wake has no timeout. */
         time_add(f, MEM, 7, 0, 8);
-        assert_false(timed_call(f, ABI_X86_64, "futex",
-                             ARGS(8, FUTEX_WAIT | FUTEX_CLOCK_REALTIME, 0, MEM))
+        assert_false(timed_call(
+                f, ABI_X86_64, "futex", ARGS(8, FUTEX_WAIT | FUTEX_CLOCK_REALTIME, 0, MEM))
                              ->timeout_absolute);
         assert_false(timed_call(f, ABI_X86_64, "futex", ARGS(8, FUTEX_CMP_REQUEUE, 0, MEM))
                              ->has_timeout);
         /* A clock that stands still while the thread sleeps tells no time left. */
         assert_false(timed_call(f, ABI_X86_64, "clock_nanosleep",
-                             ARGS(CLOCK_PROCESS_CPUTIME_ID, TIMER_ABSTIME, MEM))
+                ARGS(CLOCK_PROCESS_CPUTIME_ID, TIMER_ABSTIME, MEM))
                              ->has_deadline);
 }
 
@@ -761,14 +764,16 @@ static void test_padding(void **state)
 static void clock_add(struct fixture *f, int cpu, const char *stat)
 {
         tree_text(&f->tree, "self/sched",
-                "pwhy (1, #threads: 1)\n---\nse.exec_start : 112000.500000\nnr_switches : 1\n");
+                "pwhy (1, #threads: "
+                "1)\n-------------------------------------------------------------------\nse.exec_"
+                "start : 112000.500000\nnr_switches : 1\n");
         tree_stat(&f->tree, 9999, 9999, "pwhy", 'R', 1);
         {
                 char text[512];
 
                 snprintf(text, sizeof(text),
                         "9999 (pwhy) R 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 5 0 0 0 0 0 0 0 0 0 0 "
-                        "0 0 0 0 0 0 17 %d 0 0 0 0 0\n",
+                        "0 0 0 0 0 17 %d 0 0 0 0 0\n",
                         cpu);
                 tree_text(&f->tree, "self/stat", text);
         }
@@ -782,8 +787,9 @@ static void test_blocked_for(void **state)
         struct thread *t;
 
         /* The recorded thread was on CPU 1. */
-        clock_add(f, 1, "cpu  1 2 3 4 5 6 7 8 0 0\ncpu0 0 0 0 0 0 0 0 0 0 0\n"
-                        "cpu1 0 0 0 0 0 0 0 0 0 0\nintr 1\n");
+        clock_add(f, 1,
+                "cpu  1 2 3 4 5 6 7 8 0 0\ncpu0 0 0 0 0 0 0 0 0 0 0\n"
+                "cpu1 0 0 0 0 0 0 0 0 0 0\nintr 1\n");
         time_add(f, MEM, 30, 0, 8);
         CALL_IN(f, ABI_X86_64, "nanosleep", MEM);
         t = main_thread(f);
@@ -796,27 +802,41 @@ static void test_blocked_for(void **state)
         assert_int_equal(t->switches, 10);
 
         /* Another CPU's clock: wrong by what it was interrupted more. */
-        clock_add(f, 0, "cpu  1 2 3 4 5 6 7 8 0 0\ncpu0 0 0 0 0 0 1 2 3 0 0\n"
-                        "cpu1 0 0 0 0 0 10 20 30 0 0\n");
+        clock_add(f, 0,
+                "cpu  1 2 3 4 5 6 7 8 0 0\ncpu0 0 0 0 0 0 1 2 3 0 0\n"
+                "cpu1 0 0 0 0 0 10 20 30 0 0\n");
         t = main_thread(f);
         assert_true(t->for_error_ns == 54 * NS_PER_S / sysconf(_SC_CLK_TCK));
 
         /* Went to sleep after the clock was read. */
         clock_add(f, 1, "");
         tree_text(&f->tree, "self/sched",
-                "pwhy (1, #threads: 1)\n---\nse.exec_start : 1.0\nnr_switches : 1\n");
+                "pwhy (1, #threads: "
+                "1)\n-------------------------------------------------------------------\nse.exec_"
+                "start : 1.000000\nnr_switches : 1\n");
         t = main_thread(f);
         assert_true(t->for_ns == 0);
 
         /* Text that means nothing, and numbers that nothing holds. */
-        clock_add(f, 0, "cpu0 0 0 0 0 0 18446744073709551615 1 1 0\n"
-                        "cpu1 0 0 0 0 0 4611686018427387904 0 0\ncpu99999 0 0 0 0 0 1 1 1\n"
-                        "cpu-1 0 0 0\ncpu");
+        clock_add(f, 0,
+                "cpu0 0 0 0 0 0 18446744073709551615 1 1 0\n"
+                "cpu1 0 0 0 0 0 4611686018427387904 0 0\ncpu99999 0 0 0 0 0 1 1 1\n"
+                "cpu-1 0 0 0\ncpu");
         main_thread(f);
         clock_add(f, 4294967, "");
         main_thread(f);
         tree_text(&f->tree, "self/sched", "se.exec_start : 99999999999999999999999.999999\n");
         main_thread(f);
+        clock_add(f, 1, "");
+        tree_text(&f->tree, "self/sched",
+                "pwhy (1, #threads: 1)\n"
+                "-------------------------------------------------------------------\n"
+                "se.exec_start : 9300000000000.000000\nnr_switches : 1\n");
+        tree_text(&f->tree, "4242/task/4242/sched",
+                "x (1, #threads: 1)\n"
+                "-------------------------------------------------------------------\n"
+                "se.exec_start : 9000000000000.000000\nnr_switches : 1\n");
+        assert_true(main_thread(f)->for_ns >= 0);
         tree_text(&f->tree, "self/sched", "");
         assert_false(main_thread(f)->has_for);
 }
@@ -983,8 +1003,14 @@ static void test_children_lists(void **state)
                 const char *text;
                 size_t n;
         } lists[] = {
-                { "", 0 }, { "\n", 0 }, { "50", 1 }, { "50 51", 2 }, { "50 x 51", 1 },
-                { "-5 0 50", 1 }, { "99999999999999999999 50", 1 }, { "garbage", 0 },
+                { "", 0 },
+                { "\n", 0 },
+                { "50", 1 },
+                { "50 51", 2 },
+                { "50 x 51", 1 },
+                { "-5 0 50", 1 },
+                { "99999999999999999999 50", 1 },
+                { "garbage", 0 },
         };
         struct fixture *f = *state;
         struct process *p;
@@ -1036,7 +1062,7 @@ static void test_traced(void **state)
         struct thread *t;
 
         call_add(f, PID, 't', ABI_X86_64, "read", ARGS(0));
-        tree_add(&f->tree, PID, "task/4242/status", "Name:\tx\nTracerPid:\t70\n");
+        tree_add(&f->tree, PID, "task/4242/status", "Name:\tx\nTgid:\t4242\nTracerPid:\t70\n");
         tree_add(&f->tree, 70, "comm", "gdb\n");
         t = main_thread(f);
         assert_int_equal(t->tracer, 70);

@@ -70,9 +70,10 @@ static int setup(void **state)
                 pwhy_query_new(&f->query) < 0)
                 return -1;
         process_add(f, 1, "systemd", "/usr/lib/systemd/systemd", "/sbin/init|splash");
-        tree_add(&f->tree, 2, "stat", "2 (kthreadd) S 0 0 0 0 -1 " KTHREAD
-                                      " 0 0 0 0 0 0 0 0 20 0 1 0 5 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 "
-                                      "0 17 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n");
+        tree_add(&f->tree, 2, "stat",
+                "2 (kthreadd) S 0 0 0 0 -1 " KTHREAD
+                " 0 0 0 0 0 0 0 0 20 0 1 0 5 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 "
+                "0 17 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n");
         process_add(f, 100, "bash", "/usr/bin/bash", "-bash");
         process_add(f, 101, "bash", "/usr/bin/bash", "bash");
         process_add(f, 200, "nginx", "/usr/sbin/nginx", "nginx: worker process");
@@ -128,11 +129,10 @@ static const char *chosen(struct fixture *f)
         for (size_t i = 0; i < f->s.n_targets && len < sizeof(text) - 32; i++) {
                 const struct target *t = &f->s.targets[i];
 
-                len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%d", i ? " " : "",
-                        (int)t->pid);
+                len += (size_t)snprintf(
+                        text + len, sizeof(text) - len, "%s%d", i ? " " : "", (int)t->pid);
                 if (t->tid)
-                        len += (size_t)snprintf(
-                                text + len, sizeof(text) - len, "/%d", (int)t->tid);
+                        len += (size_t)snprintf(text + len, sizeof(text) - len, "/%d", (int)t->tid);
         }
         return text;
 }
@@ -177,7 +177,8 @@ static void test_comm(void **state)
         struct fixture *f = *state;
 
         CHOOSES(f, "bash", "100 101");
-        assert_true(f->s.targets[0].start_time == 1100); /* whoever gets the number next is not it */
+        assert_true(
+                f->s.targets[0].start_time == 1100); /* whoever gets the number next is not it */
         CHOOSES(f, "kthreadd", "2");
         CHOOSES(f, "renamed-comm", "302");
         CHOOSES(f, "systemd", "1");

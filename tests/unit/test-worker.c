@@ -23,10 +23,10 @@
 
 struct job { /* in the arena, as the position of a job must be */
         struct watch *watch;
-        int step;      /* next to do */
-        int starts;    /* children so far */
+        int step;   /* next to do */
+        int starts; /* children so far */
         int done[STEPS];
-        int bad;       /* step that goes wrong; -1: all of them */
+        int bad; /* step that goes wrong; -1: all of them */
         enum hang hang;
         int result;
         pid_t child;
@@ -230,8 +230,7 @@ static void test_hang_nameless(void **state)
 {
         struct job *j = job_of(state);
 
-        assert_int_equal(
-                worker_run(j->watch, 100 * NS_PER_MS, job_hangs_nameless, j), -ETIMEDOUT);
+        assert_int_equal(worker_run(j->watch, 100 * NS_PER_MS, job_hangs_nameless, j), -ETIMEDOUT);
         assert_in_range(j->starts, 1, 4);
         assert_int_equal(j->watch->n_hung, 0);
 }
@@ -407,8 +406,7 @@ static void test_procio(void **state)
         w->hung[0].pid = getpid();
         w->hung[0].hang = HANG_MM;
         w->n_hung = 1;
-        assert_int_equal(
-                procio_read(io, dir, "cmdline", getpid(), HANG_MM, &text), -ETIMEDOUT);
+        assert_int_equal(procio_read(io, dir, "cmdline", getpid(), HANG_MM, &text), -ETIMEDOUT);
         assert_true(procio_read(io, dir, "stat", getpid(), HANG_NONE, &text) > 0);
         assert_int_equal(
                 procio_memory(io, dir, getpid(), (uintptr_t)w, &beat, sizeof(beat)), -ETIMEDOUT);

@@ -52,8 +52,7 @@ static inline void tree_path(const struct tree *t, const char *name, char ret[st
         }
 }
 
-static inline void tree_bytes(
-        const struct tree *t, const char *name, const void *bytes, size_t len)
+static inline void tree_bytes(const struct tree *t, const char *name, const void *bytes, size_t len)
 {
         char path[PATH_MAX];
         FILE *f;
@@ -71,8 +70,8 @@ static inline void tree_text(const struct tree *t, const char *name, const char 
 }
 
 /* The same with a name and a text that are put together. */
-static inline void __attribute__((format(printf, 4, 5))) tree_add(
-        const struct tree *t, int pid, const char *name, const char *format, ...)
+static inline void __attribute__((format(printf, 4, 5)))
+tree_add(const struct tree *t, int pid, const char *name, const char *format, ...)
 {
         char path[256], text[8192];
         va_list ap;

@@ -60,6 +60,23 @@ struct member { /* of a poll set */
         uint32_t events; /* POLLIN and friends */
 };
 
+enum role {
+        ROLE_HOLDER,
+        ROLE_PEER,
+        ROLE_CHILD,
+        ROLE_THREAD,
+        ROLE_TRACER,
+        ROLE_SERVER,
+        ROLE_PARENT
+};
+
+struct owner { /* who can end a wait */
+        pid_t pid;
+        pid_t tid; /* 0: only the process is known */
+        const char *comm;
+        enum role role;
+};
+
 /* What a thread waits on, or what an fd is. Kind: json-contract, "wait.object.kind". */
 struct object {
         const char *kind; /* NULL: not known */
@@ -90,29 +107,14 @@ struct object {
         uint64_t counter; /* of an eventfd */
         pid_t pid;        /* of a process */
         const char *comm;
+        struct owner *owners; /* who can end a wait on it, as far as resolve knows */
+        size_t n_owners;
         const char *link; /* what the fd's link says */
         unsigned flags;   /* open flags of the fd (fdinfo "flags:"), if has_flags */
         bool has_flags;
 };
 
 #define MEMBERS_MAX 64 /* of a poll set; more are counted */
-
-enum role {
-        ROLE_HOLDER,
-        ROLE_PEER,
-        ROLE_CHILD,
-        ROLE_THREAD,
-        ROLE_TRACER,
-        ROLE_SERVER,
-        ROLE_PARENT
-};
-
-struct owner { /* who can end a wait */
-        pid_t pid;
-        pid_t tid; /* 0: only the process is known */
-        const char *comm;
-        enum role role;
-};
 
 enum reason {
         REASON_UNKNOWN,

@@ -152,7 +152,7 @@ static ssize_t text_read(struct procio *io, int fd)
                  * A file made by seq_file comes in pieces that are as full as whole lines make
                  * them, so a small one is the last; its lines are far shorter than that.
                  */
-                if (n < PIECE_FULL || used == PROCIO_TEXT_MAX)
+                if ((n < PIECE_FULL && used < io->size) || used == PROCIO_TEXT_MAX)
                         break;
                 if (used == io->size) {
                         size_t size =

@@ -361,6 +361,10 @@ static void owners_fill(struct explainer *e, struct thread *t)
         default:
                 break;
         }
+        if (!w->n_on && o && o->n_owners) {
+                w->on = o->owners;
+                w->n_on = o->n_owners;
+        }
 }
 
 static void verdict_unknown(struct explainer *e, struct thread *t, const char *text)

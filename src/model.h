@@ -226,7 +226,8 @@ struct thread {
         int kernel_stack_error;           /* errno of the refusal; 0: none */
         const char *wchan;                /* NULL: not read or not told */
         const struct stack *user_stack;
-        pid_t tracer; /* 0: none or not asked */
+        struct object *cgroup; /* that freezes it or limits its CPU time; NULL: none found */
+        pid_t tracer;          /* 0: none or not asked */
         const char *tracer_comm;
         struct call call;
         struct wait wait;

@@ -275,6 +275,8 @@ static struct object *wait_object(struct explainer *e, const struct match *m, st
                 if (call && !call->kind && rule->made)
                         call->kind = rule->made;
                 return call;
+        case SUBJECT_CGROUP:
+                return t->cgroup;
         case SUBJECT_LOCK:
         case SUBJECT_MADE:
         case SUBJECT_TIMER:

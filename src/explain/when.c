@@ -60,11 +60,7 @@ enum truth thread_within(const struct thread *t, const char *list)
 
         if (!k || !k->n_frames)
                 return t->wchan && symbol_matches(t->wchan, list) ? TRUE : UNSURE;
-        for (size_t i = 0; i < k->n_frames; i++)
-                if (k->frames[i].symbol && !k->frames[i].unreliable &&
-                        symbol_matches(k->frames[i].symbol, list))
-                        return TRUE;
-        return k->truncated ? UNSURE : FALSE;
+        return stack_has(k, list) ? TRUE : k->truncated ? UNSURE : FALSE;
 }
 
 enum truth when_entry_only(const struct thread *t)
@@ -167,6 +163,21 @@ enum truth when_futex_lock(const struct thread *t)
         default:
                 return FALSE;
         }
+}
+
+enum truth when_cgroup(const struct thread *t)
+{
+        return t->cgroup ? TRUE : FALSE;
+}
+
+enum truth when_no_cgroup(const struct thread *t)
+{
+        return t->cgroup ? FALSE : TRUE;
+}
+
+enum truth when_throttled(const struct thread *t)
+{
+        return t->cgroup ? when_off_cpu(t) : FALSE;
 }
 
 enum truth when_leader_only(const struct thread *t)

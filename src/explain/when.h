@@ -24,6 +24,9 @@ enum truth when_set_empty_timeout(const struct thread *t); /* … and with a tim
 enum truth when_timeout(const struct thread *t);
 enum truth when_futex_wait(const struct thread *t);
 enum truth when_futex_lock(const struct thread *t);
+enum truth when_cgroup(const struct thread *t); /* one that holds it was found */
+enum truth when_no_cgroup(const struct thread *t);
+enum truth when_throttled(const struct thread *t);   /* off the CPU, in a cgroup with a quota */
 enum truth when_leader_only(const struct thread *t); /* the main thread is gone, others live */
 enum truth when_reapable(const struct thread *t);
 enum truth when_traced(const struct thread *t);

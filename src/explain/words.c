@@ -74,6 +74,7 @@ static const struct kind_words {
         { "sysv-sem", "a System V semaphore", NULL },
         { "sysv-msg", "a System V message queue", NULL },
         { "posix-mq", "a POSIX message queue", NULL },
+        { "cgroup", "a cgroup", "cgroup" },
 };
 
 static const struct kind_words *words_of(const char *kind)

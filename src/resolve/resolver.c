@@ -6,9 +6,12 @@
 #include "resolve/resolver.h"
 
 #include <errno.h>
+#include <linux/kcmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
@@ -20,6 +23,7 @@
 #include "model.h"
 #include "resolve/call.h"
 #include "resolve/callmem.h"
+#include "resolve/cgroups.h"
 #include "resolve/kinds.h"
 #include "resolve/sockets.h"
 
@@ -37,6 +41,8 @@ struct resolver {
         struct privilege privilege;
         struct socket_query **queries;
         struct kept *kept; /* of the process in hand */
+        pid_t kept_tid;    /* a thread that has this table of fds */
+        bool kept_own;     /* the thread in hand is known to have it too */
         struct process *process;
         struct thread *thread;
         int dir;
@@ -202,6 +208,23 @@ static struct object *fd_look(struct resolver *r, const struct fd_ref *ref, cons
         return o;
 }
 
+/*
+ * Threads may have fd tables of their own (unshare(CLONE_FILES)). Where the kernel does not
+ * say whether two share one (kcmp(2)), a link with an inode is still enough to know an object
+ * again, and "anon_inode:[eventfd]" is not.
+ */
+static void kept_check(struct resolver *r, pid_t tid)
+{
+        long r_kcmp = 0;
+
+        if (procio_live(r->io) && r->kept_tid && tid != r->kept_tid)
+                r_kcmp = syscall(SYS_kcmp, r->kept_tid, tid, KCMP_FILES, 0, 0);
+        if (r_kcmp > 0)
+                kept_clear(r);
+        r->kept_own = r_kcmp >= 0;
+        r->kept_tid = tid;
+}
+
 struct object *resolver_fd(struct resolver *r, int fd)
 {
         struct fd_ref ref = { r->dir, r->process->pid, r->thread->tid, fd };
@@ -218,7 +241,8 @@ struct object *resolver_fd(struct resolver *r, int fd)
                 return NULL;
         }
         HASH_FIND_INT(r->kept, &fd, k);
-        if (k && strcmp(k->object->link, link) == 0)
+        if (k && strcmp(k->object->link, link) == 0 &&
+                (r->kept_own || strncmp(link, "anon_inode:", 11) != 0))
                 return k->object;
         if (!k) {
                 k = calloc(1, sizeof(*k));
@@ -246,6 +270,7 @@ void resolver_process(void *arg, struct process *p, int dir)
         struct resolver *r = arg;
 
         kept_clear(r);
+        r->kept_tid = 0;
         r->process = p;
         r->dir = dir;
         r->net_ns_asked = false;
@@ -275,10 +300,12 @@ void resolver_thread(void *arg, struct thread *t, int dir)
         r->thread = t;
         r->dir = dir;
         r->refused = false;
+        kept_check(r, t->tid);
         if (t->state == 't' || t->state == 'T')
                 tracer_read(r, t);
         if (t->state == 'Z' && t->process->ppid > 0 && !t->process->parent_comm)
                 t->process->parent_comm = call_comm(r, t->process->ppid);
+        cgroups_resolve(r, t);
         error = callmem_read(r->io, r->snapshot->arena, t, dir);
         call_resolve(r, t);
         if (error == -EPERM || error == -EACCES || error == -ENOSYS) {

@@ -424,3 +424,14 @@ bool symbol_matches(const char *symbol, const char *list)
                         return false;
         }
 }
+
+bool stack_has(const struct stack *stack, const char *list)
+{
+        for (size_t i = 0; i < stack->n_frames; i++) {
+                const struct frame *f = &stack->frames[i];
+
+                if (f->symbol && !f->unreliable && symbol_matches(f->symbol, list))
+                        return true;
+        }
+        return false;
+}

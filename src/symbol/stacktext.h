@@ -33,3 +33,6 @@ size_t symbol_base_length(const char *symbol);
  * __arm64_compat_sys_accept, __se_sys_accept, __do_sys_accept, __se_compat_sys_accept.
  */
 bool symbol_matches(const char *symbol, const char *list);
+
+/* Is one of a list's functions on a stack? Frames marked as unreliable do not count. */
+bool stack_has(const struct stack *stack, const char *list);

@@ -112,6 +112,14 @@ def check_json(name):
     compare(name, TREES / f"{name}.json", pretty(document(TREES / name, arguments(name))))
 
 
+def check_raw(name):
+    """The exact form: the stack file of a main thread, byte for byte."""
+    for stack in sorted((TREES / name).glob("*/task/*/stack")):
+        tid, pid = stack.parts[-2], stack.parts[-4]
+        if tid == pid and (got := pwhy(TREES / name, "--raw", pid)) != stack.read_text():
+            raise Failure(f"--raw {pid} is not what its stack file holds, but {got!r}")
+
+
 # Spoiling: each yields (what, do, undo), on a copy of the tree.
 
 def without(path):
@@ -272,7 +280,6 @@ def main():
                         metavar="PATH", help="the program to test ($PWHY, or %(default)s)")
     parser.add_argument("--update", action="store_true",
                         help="write the expected files anew: read the difference before you commit")
-    parser.add_argument("--trees", type=Path, default=TREES, metavar="DIR", help=argparse.SUPPRESS)
     parser.add_argument("names", nargs="*", metavar="TREE", help="only these trees")
     parser.parse_args(namespace=options)
     options.pwhy = os.path.abspath(options.pwhy)
@@ -284,7 +291,7 @@ def main():
             parser.error(f"there is no tree {name}")
     kinds = [("text", check_text), ("json", check_json)]
     if not options.update:
-        kinds.append(("spoilt", check_spoilt))
+        kinds += [("raw", check_raw), ("spoilt", check_spoilt)]
     cases = [(title, function, name) for name in names for title, function in kinds]
     if not options.names and not options.update:
         cases.append(("replay", check_recorder, "record-proc"))

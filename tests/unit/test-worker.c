@@ -308,7 +308,7 @@ static void test_errors(void **state)
 static int job_spins(void *arg)
 {
         struct job *j = arg;
-        int64_t end = clock_ns(CLOCK_MONOTONIC) + 500 * NS_PER_MS;
+        int64_t end = clock_ns(CLOCK_MONOTONIC) + 1200 * NS_PER_MS;
 
         j->starts++;
         watch_enter(j->watch, 4242, HANG_MM);
@@ -322,9 +322,29 @@ static void test_busy(void **state)
 {
         struct job *j = job_of(state);
 
-        assert_int_equal(worker_run(j->watch, 400 * NS_PER_MS, job_spins, j), -ENODATA);
+        assert_int_equal(worker_run(j->watch, 2 * NS_PER_S, job_spins, j), -ENODATA);
         assert_int_equal(j->starts, 1);
         assert_int_equal(j->watch->n_hung, 0);
+}
+
+/* Busy for ever: that is over when the whole time is. */
+static int job_spins_on(void *arg)
+{
+        struct job *j = arg;
+
+        j->starts++;
+        watch_enter(j->watch, 4242, HANG_MM);
+        for (;;)
+                __asm__ volatile("");
+        return 0;
+}
+
+static void test_busy_for_ever(void **state)
+{
+        struct job *j = job_of(state);
+
+        assert_int_equal(worker_run(j->watch, 300 * NS_PER_MS, job_spins_on, j), -ETIMEDOUT);
+        assert_int_equal(j->starts, 1);
 }
 
 /* Sleeps a little in each of many reads: each moves the beat, so it is never abandoned. */
@@ -430,6 +450,7 @@ int main(void)
                 WITH_JOB(test_crash_bounded),
                 WITH_JOB(test_errors),
                 WITH_JOB(test_busy),
+                WITH_JOB(test_busy_for_ever),
                 WITH_JOB(test_slow),
                 WITH_JOB(test_reaped_elsewhere),
                 cmocka_unit_test(test_no_watch),

@@ -109,6 +109,13 @@ struct object {
         const char *comm;
         struct owner *owners; /* who can end a wait on it, as far as resolve knows */
         size_t n_owners;
+        const char *fs;          /* type of the file system it is on: "nfs4"; NULL: not asked */
+        const char *source;      /* of that: "/dev/sda1", "server:/export" */
+        const char *mount;       /* where it is mounted */
+        const char *device;      /* "8:1"; NULL: none */
+        const char *device_name; /* "sda1" */
+        int mount_id;            /* of fdinfo, if has_mount_id */
+        bool has_mount_id;
         const char *link; /* what the fd's link says */
         unsigned flags;   /* open flags of the fd (fdinfo "flags:"), if has_flags */
         bool has_flags;

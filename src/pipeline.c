@@ -96,7 +96,8 @@ static void clocks_read(struct procio *io, struct snapshot *s)
 static int job_select(struct job *j, struct procio *io)
 {
         struct snapshot *s = &j->snapshot->model;
-        const pid_t self[2] = { j->caller, getpid() };
+        const bool live = procio_live(io);
+        const pid_t self[2] = { live ? j->caller : 0, live ? getpid() : 0 };
         int r;
 
         host_read(io, s, j->query->raw);

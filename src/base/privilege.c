@@ -14,6 +14,9 @@
 #include "base/cleanup.h"
 #include "base/procfile.h"
 
+/* The files are the owner's to read (0400), hence the second one (fs/proc/base.c). */
+#define PTRACE_REMEDY "run pwhy with sudo, or with CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH"
+
 static ssize_t small_file(const char *path, char *text, size_t size)
 {
         _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -23,10 +26,10 @@ static ssize_t small_file(const char *path, char *text, size_t size)
         return n;
 }
 
-void privilege_read(struct privilege *ret)
+void privilege_read(struct privilege *ret, bool recorded)
 {
         struct procfile_status status = { 0 };
-        struct privilege p = { .ptrace_scope = -1 };
+        struct privilege p = { .ptrace_scope = -1, .recorded = recorded };
         char text[4096];
         ssize_t n;
 
@@ -48,8 +51,12 @@ void privilege_read(struct privilege *ret)
         *ret = p;
 }
 
+static const struct refusal recorded_refusal = { "refused when the tree was recorded", NULL };
+
 struct refusal privilege_refusal_stack(const struct privilege *p, int error)
 {
+        if (p->recorded)
+                return recorded_refusal;
         if (error == ENOENT)
                 return (struct refusal){ "this kernel is built without them (CONFIG_STACKTRACE)",
                         NULL };
@@ -61,8 +68,7 @@ struct refusal privilege_refusal_stack(const struct privilege *p, int error)
                 return (struct refusal){ "the kernel shows them to CAP_SYS_ADMIN only",
                         "run pwhy with sudo, or with CAP_SYS_ADMIN" };
         if (!p->sys_ptrace)
-                return (struct refusal){ "the kernel wants CAP_SYS_PTRACE too",
-                        "run pwhy with sudo, or with CAP_SYS_PTRACE" };
+                return (struct refusal){ "the kernel wants CAP_SYS_PTRACE too", PTRACE_REMEDY };
         return (struct refusal){ "refused although pwhy has CAP_SYS_ADMIN and CAP_SYS_PTRACE: the "
                                  "process has capabilities that pwhy lacks, or a security module "
                                  "guards it",
@@ -71,6 +77,8 @@ struct refusal privilege_refusal_stack(const struct privilege *p, int error)
 
 struct refusal privilege_refusal_ptrace(const struct privilege *p, int error)
 {
+        if (p->recorded)
+                return recorded_refusal;
         if (error == ENOENT)
                 return (struct refusal){ "this kernel does not have them", NULL };
         if (p->sys_ptrace && !p->user_ns)
@@ -81,7 +89,7 @@ struct refusal privilege_refusal_ptrace(const struct privilege *p, int error)
         if (p->ptrace_scope >= 1)
                 return (struct refusal){ "the process belongs to another user, or is not dumpable, "
                                          "or yama (kernel.yama.ptrace_scope) forbids it",
-                        "run pwhy with sudo, or with CAP_SYS_PTRACE" };
+                        PTRACE_REMEDY };
         return (struct refusal){ "the process belongs to another user, or is not dumpable",
-                "run pwhy with sudo, or with CAP_SYS_PTRACE" };
+                PTRACE_REMEDY };
 }

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 struct privilege {        /* of pwhy itself */
+        bool recorded;    /* it reads a recorded tree: the refusals were somebody else's */
         bool root;        /* effective user 0 */
         bool sys_admin;   /* CAP_SYS_ADMIN */
         bool sys_ptrace;  /* CAP_SYS_PTRACE */
@@ -12,7 +13,7 @@ struct privilege {        /* of pwhy itself */
         int ptrace_scope; /* yama: 0 … 3; -1: no yama */
 };
 
-void privilege_read(struct privilege *ret);
+void privilege_read(struct privilege *ret, bool recorded);
 
 struct refusal {
         const char *why;

@@ -18,7 +18,7 @@
 #include "base/cleanup.h"
 #include "base/worker.h"
 
-#define PIECE_FULL 2048  /* seq_file's buffer is a page; no line is half as long */
+#define PIECE_FULL 2048  /* seq_file's buffer is a page; few lines are half as long */
 #define TEXT_FIRST 65536 /* holds all but hostile files */
 
 struct procio {
@@ -136,7 +136,8 @@ int procio_open_process(struct procio *io, pid_t pid)
         return fd >= 0 ? fd : -errno;
 }
 
-static ssize_t text_read(struct procio *io, int fd)
+/* long_lines: a piece may be small because the next line had no room in it. */
+static ssize_t text_read(struct procio *io, int fd, bool long_lines)
 {
         size_t used = 0;
 
@@ -152,7 +153,9 @@ static ssize_t text_read(struct procio *io, int fd)
                  * A file made by seq_file comes in pieces that are as full as whole lines make
                  * them, so a small one is the last; its lines are far shorter than that.
                  */
-                if ((n < PIECE_FULL && used < io->size) || used == PROCIO_TEXT_MAX)
+                if (n == 0 || used == PROCIO_TEXT_MAX)
+                        break;
+                if (n < PIECE_FULL && used < io->size && !long_lines)
                         break;
                 if (used == io->size) {
                         size_t size =
@@ -174,10 +177,18 @@ ssize_t procio_reread(struct procio *io, int fd, const char **ret_text)
         ssize_t n;
 
         watch_enter(io->watch, 0, HANG_NONE);
-        n = text_read(io, fd);
+        n = text_read(io, fd, false);
         if (n >= 0)
                 *ret_text = io->text;
         return n;
+}
+
+/* The mount of an overlay names all of its layers. */
+static bool has_long_lines(const char *path)
+{
+        size_t len = strlen(path), name = strlen("mountinfo");
+
+        return len >= name && strcmp(path + len - name, "mountinfo") == 0;
 }
 
 ssize_t procio_read(struct procio *io, int dir, const char *path, pid_t pid, enum hang hang,
@@ -189,7 +200,7 @@ ssize_t procio_read(struct procio *io, int dir, const char *path, pid_t pid, enu
         if (!watch_enter(io->watch, pid, hang))
                 return -ETIMEDOUT;
         fd = procio_open(io, dir, path);
-        n = fd < 0 ? fd : text_read(io, fd);
+        n = fd < 0 ? fd : text_read(io, fd, has_long_lines(path));
         watch_leave(io->watch);
         if (n >= 0)
                 *ret_text = io->text;
@@ -290,6 +301,34 @@ int procio_fd_mode(struct procio *io, const struct fd_ref *ref)
                 r = -errno;
         watch_leave(io->watch);
         return r < 0 ? r : (st.stx_mode & S_IFMT);
+}
+
+int procio_fd_device(struct procio *io, const struct fd_ref *ref, char ret[static DEVICE_TEXT_MAX])
+{
+        struct statx st;
+        char path[64];
+        int r;
+
+        if (!io->live) {
+                const char *word;
+                ssize_t n = recorded_word(io, ref, "device", &word);
+
+                if (n <= 0)
+                        return n < 0 ? (int)n : -EINVAL;
+                snprintf(ret, DEVICE_TEXT_MAX, "%s", word);
+                return 0;
+        }
+        if (!watch_enter(io->watch, ref->pid, HANG_FILE))
+                return -ETIMEDOUT;
+        r = statx(ref->process_dir, fd_path(io, path, ref, "fd"),
+                AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, STATX_TYPE, &st);
+        if (r < 0)
+                r = -errno;
+        watch_leave(io->watch);
+        if (r < 0)
+                return r;
+        snprintf(ret, DEVICE_TEXT_MAX, "%u:%u", st.stx_rdev_major, st.stx_rdev_minor);
+        return 0;
 }
 
 ssize_t procio_fd_protocol(struct procio *io, const struct fd_ref *ref, const char **ret_text)

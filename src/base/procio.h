@@ -5,7 +5,8 @@
  * A recorded tree has the same layout. What a live kernel answers with an error or without
  * a text is written beside: NAME.errno holds the error's name ("EACCES"), PID/mem/HEX the
  * bytes at that address in hexadecimal, PID/fd/N.mode one word (fifo char dir block file
- * socket), PID/fd/N.protocol the socket's protocol name.
+ * socket), PID/fd/N.protocol the socket's protocol name, PID/fd/N.device a device's numbers
+ * ("8:1").
  *
  * Functions return a length (>= 0) or a negative errno. Texts are NUL-terminated, belong to
  * the procio, and last until its next read. -ETIMEDOUT: the file did not answer before and
@@ -67,6 +68,9 @@ ssize_t procio_fd_link(struct procio *io, const struct fd_ref *ref, const char *
 ssize_t procio_fd_info(struct procio *io, const struct fd_ref *ref, const char **ret_text);
 /* File type bits (S_IFMT) of what it refers to; -errno. */
 int procio_fd_mode(struct procio *io, const struct fd_ref *ref);
+/* "8:1": which device a device file stands for. */
+#define DEVICE_TEXT_MAX 24
+int procio_fd_device(struct procio *io, const struct fd_ref *ref, char ret[static DEVICE_TEXT_MAX]);
 /* xattr system.sockprotoname of a socket. */
 ssize_t procio_fd_protocol(struct procio *io, const struct fd_ref *ref, const char **ret_text);
 

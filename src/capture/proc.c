@@ -32,7 +32,8 @@
 #include "resolve/syscall.h"
 #include "symbol/stacktext.h"
 
-#define ATTEMPTS 4 /* to read a thread while it does not run */
+#define ATTEMPTS 4                /* to read a thread while it does not run */
+#define RECORDED_THREADS_MAX 1024 /* of a process in a recorded tree */
 #define PF_KTHREAD 0x00200000
 
 struct source {
@@ -72,7 +73,7 @@ static int proc_open(struct procio *io, struct watch *watch, struct snapshot *s,
         src->snapshot = s;
         src->query = query;
         src->abi = s->host.arch ? abi_from_machine(s->host.arch) : ABI_UNKNOWN;
-        privilege_read(&src->privilege);
+        privilege_read(&src->privilege, !procio_live(io));
         *ret_source = src;
         return 0;
 }
@@ -209,6 +210,19 @@ static ssize_t call_read(struct source *src, struct thread *t, int dir)
         return 1;
 }
 
+static ssize_t wchan_read(struct source *src, struct thread *t, int dir)
+{
+        char path[48];
+        const char *text;
+        ssize_t n;
+
+        n = procio_read(
+                src->io, dir, task_path(path, t, "wchan"), t->process->pid, HANG_NONE, &text);
+        if (n > 0 && strcmp(text, "0") != 0)
+                t->wchan = arena_strn(src->snapshot->arena, text, strcspn(text, "\n"));
+        return 0;
+}
+
 static ssize_t stack_read(struct source *src, struct thread *t, int dir, int *refused)
 {
         char path[48];
@@ -225,18 +239,17 @@ static ssize_t stack_read(struct source *src, struct thread *t, int dir, int *re
         if (n >= 0) {
                 t->kernel_stack_error = 0;
                 t->kernel_stack = stackset_add(src->stacks, text, (size_t)n);
-                return t->kernel_stack ? 1 : -ENOMEM;
+                if (!t->kernel_stack || t->kernel_stack->n_frames || src->query->raw)
+                        return t->kernel_stack ? 1 : -ENOMEM;
+                /* The kernel printed no frames, as for a thread that runs. */
+                return wchan_read(src, t, dir);
         }
         t->kernel_stack_error = (int)-n;
         if (is_refusal(n))
                 *refused = (int)-n;
         if (!is_refusal(n) && n != -ENOENT && n != -ETIMEDOUT)
                 return n;
-        n = procio_read(
-                src->io, dir, task_path(path, t, "wchan"), t->process->pid, HANG_NONE, &text);
-        if (n > 0 && strcmp(text, "0") != 0)
-                t->wchan = arena_strn(src->snapshot->arena, text, strcspn(text, "\n"));
-        return 0;
+        return wchan_read(src, t, dir);
 }
 
 struct reading { /* of the threads of one process */
@@ -280,10 +293,9 @@ static int thread_attempt(struct source *src, struct thread *t, struct reading *
                 return (int)n;
         if (!src->query->raw && !rd->call_refused) {
                 n = call_read(src, t, rd->dir);
-                if (is_refusal(n))
+                /* Missing for a thread that has gone, too; then the count is gone as well. */
+                if (is_refusal(n) || n == -ENOENT)
                         rd->call_refused = (int)-n;
-                else if (is_gone(n) && procio_live(src->io))
-                        return (int)n;
                 if (src->within)
                         src->within->thread(src->within->arg, t, rd->dir);
         }
@@ -306,6 +318,9 @@ static void gap_thread(struct source *src, const struct thread *t, const struct 
                                 ? (struct refusal){ "the process did not answer in time", NULL }
                                 : privilege_refusal_stack(&src->privilege, t->kernel_stack_error),
                         src->query->raw || rd->call_refused);
+        else if (!src->query->raw && t->kernel_stack->text_len == 0 && strchr("SD", t->state))
+                snapshot_gap(
+                        src->snapshot, "kernel stacks", "the kernel printed none", NULL, false);
         if (rd->call_refused)
                 gap_refused(src, "system calls",
                         privilege_refusal_ptrace(&src->privilege, rd->call_refused), true);
@@ -364,21 +379,35 @@ static int thread_read(struct source *src, struct process *p, pid_t tid, struct 
         return 1;
 }
 
+static int thread_add(struct source *src, struct process *p, pid_t tid, struct reading *rd)
+{
+        struct thread *thread;
+        int r = thread_read(src, p, tid, rd, &thread);
+
+        if (r > 0)
+                process_add_thread(src->snapshot, p, thread);
+        return r < 0 ? r : 0;
+}
+
+static int compare_tids(const void *a, const void *b)
+{
+        return (*(const pid_t *)a > *(const pid_t *)b) - (*(const pid_t *)a < *(const pid_t *)b);
+}
+
 static int threads_read(
         struct source *src, struct process *p, struct reading *rd, const struct target *t, size_t n)
 {
         _cleanup_closedir_ DIR *d = NULL;
-        struct thread *thread;
+        pid_t sorted[RECORDED_THREADS_MAX];
+        size_t n_sorted = 0;
         struct dirent *e;
         int fd, r;
 
         if (t->tid) {
                 for (size_t i = 0; i < n; i++) {
-                        r = thread_read(src, p, t[i].tid, rd, &thread);
+                        r = thread_add(src, p, t[i].tid, rd);
                         if (r < 0)
                                 return r;
-                        if (r > 0)
-                                process_add_thread(src->snapshot, p, thread);
                 }
                 return 0;
         }
@@ -395,11 +424,23 @@ static int threads_read(
 
                 if (*end || tid <= 0 || tid > INT32_MAX)
                         continue;
-                r = thread_read(src, p, (pid_t)tid, rd, &thread);
+                /* A live kernel lists them in order; a recorded tree is as its file system likes.
+                 */
+                if (!procio_live(src->io)) {
+                        if (n_sorted == RECORDED_THREADS_MAX)
+                                break;
+                        sorted[n_sorted++] = (pid_t)tid;
+                        continue;
+                }
+                r = thread_add(src, p, (pid_t)tid, rd);
                 if (r < 0)
                         return r;
-                if (r > 0)
-                        process_add_thread(src->snapshot, p, thread);
+        }
+        qsort(sorted, n_sorted, sizeof(*sorted), compare_tids);
+        for (size_t i = 0; i < n_sorted; i++) {
+                r = thread_add(src, p, sorted[i], rd);
+                if (r < 0)
+                        return r;
         }
         return 0;
 }
@@ -429,6 +470,8 @@ static int process_read(struct source *src, const struct target *t, size_t n_tar
         }
         rd.dir = dir = procio_open_process(src->io, t->pid);
         n = dir < 0 ? dir : procio_read(src->io, dir, "stat", t->pid, HANG_NONE, &text);
+        if (is_gone(n) && !procio_live(src->io))
+                return 0; /* recorded for its name only, as somebody's parent */
         if (n <= 0 || procfile_stat(text, (size_t)n, &stat) <= 0) {
                 gap_process(src, t->pid, is_gone(n) ? "ended while it was read" : "cannot be read",
                         !is_gone(n));

@@ -27,6 +27,7 @@
 struct match {
         const struct rule *rule;
         enum truth call, leaf, within;
+        bool wchan; /* the leaf is known from wchan only */
 };
 
 struct situation { /* all that the rules ask of a thread before its object */
@@ -102,6 +103,7 @@ static bool match_place(const struct rule *rule, const struct thread *t, struct 
         }
         if (rule->leaf) {
                 leaf = thread_leaf(t, &known);
+                m.wchan = known && !(t->kernel_stack && t->kernel_stack->n_frames);
                 m.leaf = !known ? UNSURE : leaf && symbol_matches(leaf, rule->leaf) ? TRUE : FALSE;
                 if (m.leaf == FALSE)
                         return false;
@@ -207,7 +209,7 @@ static bool match_apply(const struct match *m, const struct thread *t, unsigned 
          * together, or the call alone where nothing else can be meant; and in state D it
          * may be anything below the call.
          */
-        placed = (rule->leaf && m->leaf == TRUE) || (rule->within && m->within == TRUE);
+        placed = m->leaf == TRUE && m->within == TRUE;
         if ((rule->leaf || rule->within) && !placed) {
                 bool object_says = rule->kinds && kinds == TRUE;
 
@@ -223,7 +225,9 @@ static bool match_apply(const struct match *m, const struct thread *t, unsigned 
         /* A condition on state R tells running from ready: not known is neither. */
         if (rule->when && when == UNSURE && !rule->leaf && !rule->within)
                 return false;
-        *ret_unsure = (m->call == UNSURE) + (m->leaf == UNSURE || m->within == UNSURE) +
+        /* The innermost function alone: what called it, and why, is not seen. */
+        *ret_unsure = 2 * (m->wchan && !rule->calls) + (m->call == UNSURE) +
+                      (m->leaf == UNSURE || m->within == UNSURE) +
                       (kinds == UNSURE || when == UNSURE);
         return true;
 }

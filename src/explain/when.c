@@ -195,6 +195,33 @@ enum truth when_reapable(const struct thread *t)
         return t->tid == t->process->pid ? TRUE : FALSE;
 }
 
+enum truth when_traced_unseen(const struct thread *t)
+{
+        return t->tracer && !(t->kernel_stack && t->kernel_stack->n_frames) ? TRUE : FALSE;
+}
+
+/* By module as well as by name: functions are renamed, modules hardly ever. */
+enum truth when_local_fs(const struct thread *t)
+{
+        static const char symbols[] = "nfs_*|nfs3_*|nfs4_*|rpc_*|__rpc_*|cifs_*|smb2_*|SMB2_*|"
+                                      "ceph_*|p9_*|v9fs_*|afs_*|fuse_*|ll_*|orangefs_*";
+        static const char modules[] = "nfs*|sunrpc|cifs*|smb*|ceph|libceph|9p*|fuse|virtiofs|"
+                                      "lustre|afs|orangefs|lockd";
+        const struct stack *k = t->kernel_stack;
+
+        if (!k || !k->n_frames)
+                return UNSURE;
+        for (size_t i = 0; i < k->n_frames; i++)
+                if (k->frames[i].module && symbol_matches(k->frames[i].module, modules))
+                        return FALSE;
+        return stack_has(k, symbols) ? FALSE : TRUE;
+}
+
+enum truth when_local_call(const struct thread *t)
+{
+        return t->call.state == CALL_INSIDE && t->call.desc ? when_local_fs(t) : FALSE;
+}
+
 enum truth when_traced(const struct thread *t)
 {
         return t->tracer ? TRUE : FALSE;

@@ -253,13 +253,28 @@ static void add_members(struct line *l, const struct object *o)
                 add(l, "any of %zu file descriptors", n);
                 return;
         }
-        if (o->members[0].events & POLLIN)
-                add(l, "input on ");
-        else if (o->members[0].events & POLLOUT)
-                add(l, "room on ");
-        else
-                add(l, "an event on ");
-        add_object(l, o->members[0].object, NULL);
+        bool in = o->members[0].events & POLLIN, out = o->members[0].events & POLLOUT;
+        const struct object *only = o->members[0].object;
+
+        add(l, "%s", in && !out ? "input " : out && !in ? "room " : "an event ");
+        if (in && !out && only && only->remote) {
+                add(l, "from ");
+                add_peer(l, only, NULL);
+                return;
+        }
+        add(l, out && !in ? "to write to " : "on ");
+        add_object(l, only, NULL);
+}
+
+/* What a connection that cannot send is stuck with. */
+static void add_backlog(struct line *l, const struct object *o)
+{
+        if (!o || !o->has_queues || !o->send_queue)
+                return;
+        add(l, " (%u bytes not yet acknowledged", o->send_queue);
+        if (o->has_retransmits && o->retransmits)
+                add(l, ", sent again %u times", o->retransmits);
+        add(l, ")");
 }
 
 /* The deadline of a wait: of the call, or of what it waits on. */
@@ -304,6 +319,8 @@ static void add_word(struct line *l, const char *word, size_t len, const struct 
                 add_object(l, o, kind);
         } else if (word_is(word, len, "peer")) {
                 add_peer(l, o, kind);
+        } else if (word_is(word, len, "backlog")) {
+                add_backlog(l, o);
         } else if (word_is(word, len, "members")) {
                 add_members(l, o);
         } else if (word_is(word, len, "children")) {
@@ -316,6 +333,9 @@ static void add_word(struct line *l, const char *word, size_t len, const struct 
                 add_owner(l, t->tracer_comm, t->tracer, "a tracer");
         } else if (word_is(word, len, "call")) {
                 add(l, "%s", t->call.desc ? t->call.desc->name : "a system call");
+        } else if (word_is(word, len, "incall")) {
+                if (t->call.state == CALL_INSIDE && t->call.desc)
+                        add(l, ", in %s", t->call.desc->name);
         } else if (word_is(word, len, "leaf")) {
                 leaf = thread_leaf(t, &known);
                 add(l, "%.128s", leaf ? leaf : "the kernel");

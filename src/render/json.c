@@ -189,7 +189,7 @@ int render_json(FILE *out, const struct snapshot *s)
                 jsonout_close(&j, head, false);
                 jsonout_literal(&j, ",\"threads\":[");
                 json_threads(&j, s);
-                jsonout_literal(&j, "\n],\"deadlocks\":[]}\n");
+                jsonout_literal(&j, "\n]}\n");
         }
         return jsonout_done(&j);
 }

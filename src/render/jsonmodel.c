@@ -76,6 +76,11 @@ static void json_plain(struct jsonout *j, struct json_object *o, const struct ob
         jsonout_text(j, o, "path", object->path, ESCAPE_ARG_MAX);
         if (object->inode != 0)
                 jsonout_uint(j, o, "inode", object->inode);
+        jsonout_text(j, o, "fs", object->fs, ESCAPE_NAME_MAX);
+        jsonout_text(j, o, "source", object->source, ESCAPE_ARG_MAX);
+        jsonout_text(j, o, "mount", object->mount, ESCAPE_ARG_MAX);
+        jsonout_text(j, o, "device", object->device, ESCAPE_NAME_MAX);
+        jsonout_text(j, o, "device_name", object->device_name, ESCAPE_NAME_MAX);
         if (object->has_address)
                 jsonout_hex(j, o, "address", object->address);
         json_socket(j, o, object);

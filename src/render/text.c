@@ -86,6 +86,8 @@ static const char *time_words(struct page *p, const struct group *g)
         }
         bool rough = time_is_rough(shortest) || time_is_rough(longest);
         bool range = strcmp(from, to) != 0;
+        if (range && time_is_rough(shortest) && shortest->for_error_ns > shortest->for_ns / 2)
+                return page_join(p, " for up to about ", to, NULL);
         return page_join(p, " for ", rough ? "about " : "", from, range ? " to " : "",
                 range ? to : "", NULL);
 }

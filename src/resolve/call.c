@@ -24,6 +24,7 @@
 #include "resolve/resolver.h"
 #include "resolve/syscall.h"
 
+#define FD_SET_MAX 65536     /* fds of a select looked at, as many as callmem.c reads */
 #define CHILD_THREADS_MAX 64 /* threads whose children are listed */
 
 static struct object *object_new(struct resolver *r, const char *kind)
@@ -96,7 +97,7 @@ static struct object *select_set(struct resolver *r, const struct call *c)
         struct member members[MEMBERS_MAX];
         size_t n = 0, hidden = 0, n_fds = (uint32_t)c->args[0];
 
-        for (size_t fd = 0; o && fd < n_fds && fd < FD_SETSIZE; fd++) {
+        for (size_t fd = 0; o && fd < n_fds && fd < FD_SET_MAX; fd++) {
                 uint32_t wanted = 0;
 
                 for (int i = 0; i < 3; i++) {
@@ -274,7 +275,8 @@ static void namespace_clock(struct resolver *r, struct call *c)
                 c->timeout_clock = -1; /* a clock that we cannot read */
                 return;
         }
-        c->timeout_ns -= seconds * NS_PER_S + ns;
+        if (llabs(seconds) < INT64_MAX / NS_PER_S / 4 && c->timeout_ns < INT64_MAX / 2)
+                c->timeout_ns -= seconds * NS_PER_S + ns;
 }
 
 static void timeout_resolve(struct resolver *r, struct call *c)
@@ -307,10 +309,16 @@ static void timeout_resolve(struct resolver *r, struct call *c)
 const char *call_comm(struct resolver *r, pid_t pid)
 {
         struct procio *io = resolver_io(r);
+        struct procfile_stat stat;
         const char *text;
         char path[32];
         ssize_t n;
 
+        /* There is no comm file before 2.6.33. */
+        snprintf(path, sizeof(path), "%d/stat", (int)pid);
+        n = procio_read(io, procio_root(io), path, pid, HANG_NONE, &text);
+        if (n > 0 && procfile_stat(text, (size_t)n, &stat) > 0)
+                return arena_str(resolver_snapshot(r)->arena, stat.comm);
         snprintf(path, sizeof(path), "%d/comm", (int)pid);
         n = procio_read(io, procio_root(io), path, pid, HANG_NONE, &text);
         if (n <= 0)

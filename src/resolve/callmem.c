@@ -17,7 +17,7 @@
 #define STRING_LEN 256
 #define ADDRESS_LEN 128 /* sizeof(struct sockaddr_storage) */
 #define POLLFDS 1024
-#define FD_SET_LEN 128 /* 1024 fds */
+#define FD_SET_LEN 8192 /* 65536 fds */
 #define SEMBUFS 16
 #define PAGE 4096U
 
@@ -118,6 +118,8 @@ static int socketcall_unfold(struct procio *io, struct thread *t, int dir)
                 calls[c->args[0]].n_args * sizeof(*args));
         if (n < 0)
                 return (int)n;
+        if ((size_t)n < calls[c->args[0]].n_args * sizeof(*args))
+                return 0;
         c->nr = nr;
         c->desc = desc;
         for (size_t i = 0; i < ARRAY_SIZE(args); i++)

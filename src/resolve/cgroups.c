@@ -158,15 +158,30 @@ static void place_note(struct resolver *r, struct thread *t, const struct place 
         t->cgroup = o;
 }
 
-static bool hierarchy_search(
-        struct resolver *r, struct thread *t, const char *controller, bool frozen)
+/* memory.max: "1048576" or "max"; memory.limit_in_bytes: a number near 2^63 for none */
+static bool has_memory_limit(const struct place *p)
 {
+        char text[128];
+
+        if (p->unified)
+                return control_read(p, "memory.max", text) && strncmp(text, "max", 3) != 0;
+        return control_read(p, "memory.limit_in_bytes", text) &&
+               strtoull(text, NULL, 10) < UINT64_C(1) << 60;
+}
+
+static bool hierarchy_search(
+        struct resolver *r, struct thread *t, const char *controller, bool unified)
+{
+        bool (*holds)(const struct place *) = strcmp(controller, "freezer") == 0 ? is_frozen
+                                              : strcmp(controller, "cpu") == 0   ? has_quota
+                                                                                 : has_memory_limit;
+        const char *hierarchy = unified ? "" : controller;
         struct place place;
 
-        if (!path_read(r, t, controller, &place) || !mount_read(r, controller, &place))
+        if (!path_read(r, t, hierarchy, &place) || !mount_read(r, hierarchy, &place))
                 return false;
         for (int i = 0; i < LEVELS_MAX; i++) {
-                if (frozen ? is_frozen(&place) : has_quota(&place)) {
+                if (holds(&place)) {
                         place_note(r, t, &place);
                         return true;
                 }
@@ -179,12 +194,19 @@ static bool hierarchy_search(
 void cgroups_resolve(struct resolver *r, struct thread *t)
 {
         static const char freezer[] = "__refrigerator|refrigerator|do_freezer_trap|get_signal";
-        bool frozen =
-                strchr("SDT", t->state) && t->kernel_stack && stack_has(t->kernel_stack, freezer);
+        static const char memory[] = "try_to_free_mem_cgroup_pages|mem_cgroup_*|__mem_cgroup_*|"
+                                     "try_charge|try_charge_memcg";
+        const char *controller = NULL;
 
-        if (!procio_live(resolver_io(r)) || (!frozen && t->state != 'R'))
+        if (!procio_live(resolver_io(r)))
                 return;
+        if (t->state == 'R')
+                controller = "cpu";
+        else if (t->kernel_stack && stack_has(t->kernel_stack, freezer))
+                controller = "freezer";
+        else if (t->kernel_stack && stack_has(t->kernel_stack, memory))
+                controller = "memory";
         /* A machine may have both: v1's own hierarchy of the controller, and the unified one. */
-        if (!hierarchy_search(r, t, frozen ? "freezer" : "cpu", frozen))
-                hierarchy_search(r, t, "", frozen);
+        if (controller && !hierarchy_search(r, t, controller, false))
+                hierarchy_search(r, t, controller, true);
 }

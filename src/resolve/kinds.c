@@ -2,6 +2,7 @@
 /* The registry of fd kinds, asked from the top. */
 #include "resolve/kinds.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -52,7 +53,11 @@ void fd_kind_apply(const struct fd_view *v, struct object *o)
                 o->flags = (unsigned)n;
                 o->has_flags = true;
         }
-        fdinfo_number(v->info, "ino", 10, &o->file_inode); /* since 5.14 */
+        fdinfo_number(v->info, "ino", 10, &o->file_inode);              /* since 5.14 */
+        if (fdinfo_number(v->info, "mnt_id", 10, &n) && n <= INT_MAX) { /* since 3.15 */
+                o->mount_id = (int)n;
+                o->has_mount_id = true;
+        }
         for (size_t i = 0; i < ARRAY_SIZE(fd_kinds); i++) {
                 if (!fd_kinds[i]->match(v))
                         continue;

@@ -49,6 +49,7 @@ struct resolver {
         int depth;
         bool net_ns_asked;
         bool refused; /* an fd of the thread in hand could not be looked at */
+        bool bound;   /* members of a set were left out for its depth */
 };
 
 int resolver_new(struct procio *io, struct snapshot *s, struct socket_query **queries,
@@ -61,7 +62,7 @@ int resolver_new(struct procio *io, struct snapshot *s, struct socket_query **qu
         r->io = io;
         r->snapshot = s;
         r->queries = queries;
-        privilege_read(&r->privilege);
+        privilege_read(&r->privilege, !procio_live(io));
         *ret_resolver = r;
         return 0;
 }
@@ -168,7 +169,10 @@ static struct object *view_fd(void *arg, int fd)
 {
         struct resolver *r = arg;
 
-        return r->depth < DEPTH_MAX ? resolver_fd(r, fd) : NULL;
+        if (r->depth < DEPTH_MAX)
+                return resolver_fd(r, fd);
+        r->bound = true;
+        return NULL;
 }
 
 static struct object *fd_look(struct resolver *r, const struct fd_ref *ref, const char *link)
@@ -225,9 +229,26 @@ static void kept_check(struct resolver *r, pid_t tid)
         r->kept_tid = tid;
 }
 
+/* Keep it for the other threads of the process; without memory it is made again. */
+static void kept_add(struct resolver *r, struct kept *k, int fd, struct object *o)
+{
+        if (k) {
+                k->object = o;
+                return;
+        }
+        k = calloc(1, sizeof(*k));
+        if (!k)
+                return;
+        k->fd = fd;
+        k->object = o;
+        HASH_ADD_INT(r->kept, fd, k);
+}
+
 struct object *resolver_fd(struct resolver *r, int fd)
 {
         struct fd_ref ref = { r->dir, r->process->pid, r->thread->tid, fd };
+        bool bound = r->bound;
+        struct object *o;
         struct kept *k;
         const char *link;
         ssize_t n;
@@ -244,25 +265,18 @@ struct object *resolver_fd(struct resolver *r, int fd)
         if (k && strcmp(k->object->link, link) == 0 &&
                 (r->kept_own || strncmp(link, "anon_inode:", 11) != 0))
                 return k->object;
-        if (!k) {
-                k = calloc(1, sizeof(*k));
-                if (!k)
-                        return NULL;
-                k->fd = fd;
-                k->object = fd_look(r, &ref, arena_strn(r->snapshot->arena, link, (size_t)n));
-                if (!k->object) {
-                        free(k);
-                        return NULL;
-                }
-                HASH_ADD_INT(r->kept, fd, k);
-        } else {
-                struct object *o =
-                        fd_look(r, &ref, arena_strn(r->snapshot->arena, link, (size_t)n));
-
-                if (o)
-                        k->object = o;
+        link = arena_strn(r->snapshot->arena, link, (size_t)n);
+        if (!link)
+                return NULL;
+        r->bound = false;
+        o = fd_look(r, &ref, link);
+        /* A set seen inside of others, less deep than by itself, is looked at again then. */
+        if (o && (!r->bound || r->depth == 0)) {
+                HASH_FIND_INT(r->kept, &fd, k); /* a set that holds itself was kept meanwhile */
+                kept_add(r, k, fd, o);
         }
-        return k->object;
+        r->bound |= bound;
+        return o;
 }
 
 void resolver_process(void *arg, struct process *p, int dir)

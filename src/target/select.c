@@ -73,7 +73,7 @@ static bool candidate_read(struct procio *io, pid_t pid, struct candidate *ret)
 {
         _cleanup_close_ int dir = procio_open_process(io, pid);
         struct procfile_stat stat;
-        const char *text;
+        const char *text, *title;
         ssize_t n;
 
         memset(ret, 0, sizeof(*ret));
@@ -99,7 +99,9 @@ static bool candidate_read(struct procio *io, pid_t pid, struct candidate *ret)
         for (size_t i = 0; n > 0 && i < ARGS_MAX; i++) {
                 size_t len = strnlen(text, (size_t)n);
 
-                copy_base(ret->args[i], text, len);
+                /* "myd: worker /x/y": a title in place of the arguments */
+                title = i == 0 ? memmem(text, len, ": ", 2) : NULL;
+                copy_base(ret->args[i], text, title ? (size_t)(title - text) : len);
                 if (text[0] == '-')
                         ret->args[i][0] = i ? '-' : ret->args[i][0];
                 if (len >= (size_t)n)
@@ -139,9 +141,6 @@ static bool candidate_matches(const struct candidate *c, const char *name)
                 return true;
         /* "-bash": a login shell */
         if (strcmp(argv0[0] == '-' ? argv0 + 1 : argv0, name) == 0)
-                return true;
-        /* "nginx: worker process" and the like replace argv[0] by a title */
-        if (strncmp(argv0, name, strlen(name)) == 0 && argv0[strlen(name)] == ':')
                 return true;
         if (!runs_scripts(c->exe))
                 return false;

@@ -177,7 +177,13 @@ static void when_satisfy(struct scene *sc, const struct rule *rule)
                 scene_thread(sc, 101, 'S');
         else if (rule->when == when_traced)
                 t->tracer = 7;
-        else if (rule->when == when_pty_master)
+        else if (rule->when == when_traced_unseen) {
+                t->tracer = 7;
+                t->kernel_stack = NULL;
+        } else if (rule->when == when_cgroup || rule->when == when_throttled) {
+                t->cgroup = scene_object(sc, "cgroup", -1);
+                t->has_on_cpu = true;
+        } else if (rule->when == when_pty_master)
                 o->path = "/dev/ptmx";
         else if (rule->when == when_posix_lock)
                 t->call.args[1] = 7;
@@ -278,7 +284,7 @@ static void test_names(void **state)
 static void test_texts(void **state)
 {
         static const char words[] = "object|peer|child|children|parent|tracer|call|cpu|leaf|"
-                                    "members|left|atmost";
+                                    "members|left|atmost|backlog|incall";
 
         (void)state;
         for (size_t i = 0; i < n_rules; i++) {
@@ -342,6 +348,7 @@ static void test_subjects(void **state)
                         break;
                 case SUBJECT_TIMER:
                 case SUBJECT_LOCK:
+                case SUBJECT_CGROUP:
                 case SUBJECT_MADE:
                         if (!r->made)
                                 fail_msg("%s: makes nothing", r->name);

@@ -503,7 +503,7 @@ static void test_privilege(void **state)
 
         (void)state;
         memset(&p, 0xff, sizeof(p));
-        privilege_read(&p);
+        privilege_read(&p, false);
         assert_int_equal(p.root, geteuid() == 0);
         assert_in_range(p.ptrace_scope + 1, 0, 4);
         if (!p.root)

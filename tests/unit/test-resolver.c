@@ -439,6 +439,31 @@ static void test_epoll_nested(void **state)
         assert_int_equal(o->n_members, 2);
 }
 
+/* A set that was seen at the bound of another one is whole when it is asked for itself. */
+static void test_epoll_bound_kept(void **state)
+{
+        struct fixture *f = *state;
+        const struct object *o;
+        struct process *p;
+
+        for (int fd = 10; fd < 13; fd++) {
+                char info[128];
+
+                snprintf(info, sizeof(info), "pos:\t0\ntfd: %8d events: 1 data: 0\n", fd + 1);
+                fd_add(f, fd, "anon_inode:[eventpoll]", NULL, info);
+        }
+        fd_add(f, 13, "pipe:[1]", NULL, "");
+        for (int i = 0; i < 2; i++) { /* in whatever order the threads come */
+                call_add(f, PID, 'S', ABI_X86_64, "epoll_wait", ARGS(i ? 12 : 10, MEM, 8, 100));
+                call_add(f, PID + 1, 'S', ABI_X86_64, "epoll_wait", ARGS(i ? 10 : 12, MEM, 8, 100));
+                p = capture(f);
+                o = thread_find(p, i ? PID : PID + 1)->call.object;
+                assert_int_equal(o->n_members, 1);
+                assert_non_null(o->members[0].object->kind);
+                assert_string_equal(o->members[0].object->kind, "pipe");
+        }
+}
+
 /* Objects are shared by the threads of a process, as long as the fd is the same file. */
 static void test_shared_objects(void **state)
 {
@@ -1128,6 +1153,7 @@ int main(void)
                 RECORDED(test_epoll),
                 RECORDED(test_epoll_many),
                 RECORDED(test_epoll_nested),
+                RECORDED(test_epoll_bound_kept),
                 RECORDED(test_shared_objects),
                 RECORDED(test_poll),
                 RECORDED(test_select),

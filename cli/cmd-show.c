@@ -7,10 +7,12 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "options.h"
 #include "report.h"
 #include "terminal.h"
+#include "text.h"
 #include "watch.h"
 
 /* JSON always gets its document, so that a script can tell "nothing" from "broken". */
@@ -55,6 +57,25 @@ static enum status show_once(const struct options *o)
         return status;
 }
 
+static enum status show_text(const struct options *o)
+{
+        struct pwhy_snapshot *s;
+        enum status status;
+        size_t len = 0;
+        char *text = NULL;
+        int r = text_read(o->text, &text, &len);
+
+        if (r < 0)
+                return report_text(o->text, r);
+        r = pwhy_explain_text(o->query, text, len, &s);
+        free(text);
+        if (r < 0)
+                return report_stop(o, r);
+        status = show_snapshot(o, s);
+        pwhy_snapshot_free(s);
+        return status;
+}
+
 int cmd_show(int argc, char **argv)
 {
         struct options o = { 0 };
@@ -63,7 +84,7 @@ int cmd_show(int argc, char **argv)
 
         if (r < 0)
                 return report_stop(&o, r);
-        status = o.watch_ns ? watch_run(&o) : show_once(&o);
+        status = o.text ? show_text(&o) : o.watch_ns ? watch_run(&o) : show_once(&o);
         options_done(&o);
         return status;
 }

@@ -14,7 +14,7 @@
 
 #include "report.h"
 
-enum { KEY_IDLE = 0x100, KEY_RAW, KEY_THREADS, KEY_COLOR, KEY_PROC, KEY_TIMEOUT };
+enum { KEY_IDLE = 0x100, KEY_RAW, KEY_THREADS, KEY_COLOR, KEY_PROC, KEY_TIMEOUT, KEY_TEXT };
 
 #define WATCH_MIN_NS 100000000 /* below this pwhy would be the load that it looks for */
 
@@ -24,6 +24,8 @@ static const struct argp_option option_table[] = {
         { "idle", KEY_IDLE, NULL, 0,
                 "Every process, and kernel threads that have nothing to do too", 1 },
         { "proc", KEY_PROC, "DIR", 0, "A recorded tree, or another mount of proc, not /proc", 1 },
+        { "explain-stack", KEY_TEXT, "FILE", 0,
+                "Pasted stacks or a kernel log (-: standard input), not this machine", 1 },
         { NULL, 0, NULL, 0, "Only threads that pass every filter (without a target: of all):", 2 },
         { "state", 's', "LETTERS", 0, "In one of these states, as in ps: D, S, R, T, t, Z, I", 2 },
         { "user", 'u', "NAME|UID", 0, "Of processes of this user", 2 },
@@ -66,6 +68,8 @@ static const char doc[] =
         "  pwhy -u www-data -w 2      look every two seconds\n"
         "  pwhy --json -a | jq -r '.threads[].wait.text' | sort | uniq -c\n"
         "  pwhy --raw 4242            the kernel stack alone\n"
+        "  dmesg | pwhy --explain-stack -\n"
+        "                             the hung tasks of a log, of this machine or another\n"
         "\n"
         "Without root, your own processes are explained from their system calls; the kernel "
         "shows kernel stacks to root only (CAP_SYS_ADMIN), and of other users' processes "
@@ -201,7 +205,13 @@ static void check_together(struct options *o, struct argp_state *state)
                 argp_error(state, "--threads belongs to --raw; without it all threads are shown");
         if (o->all && o->n_targets)
                 argp_error(state, "--all is every process; leave out --all or the targets");
-        if (!o->all && !o->idle && !o->n_filters && !o->n_targets)
+        if (o->text && (o->proc || o->watch_ns))
+                argp_error(state, "--explain-stack reads a text once; leave out --%s",
+                        o->proc ? "proc" : "watch");
+        if (o->text && o->of_users)
+                argp_error(state, "a text does not tell users or control groups; leave out --user "
+                                  "and --cgroup");
+        if (!o->all && !o->idle && !o->n_filters && !o->n_targets && !o->text)
                 argp_error(state, "what shall be looked at? Give a PID, a TID or a process name, "
                                   "or --all");
 }
@@ -225,12 +235,14 @@ static error_t parse_filter(int key, char *arg, struct argp_state *state)
                 set_states(o, arg, state);
                 break;
         case 'u':
+                o->of_users = true;
                 set_user(o, arg, state);
                 break;
         case 'r':
                 add_reasons(o, arg, state);
                 break;
         case 'g':
+                o->of_users = true;
                 set_cgroup(o, arg, state);
                 break;
         case 'b':
@@ -271,6 +283,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
                 break;
         case KEY_PROC:
                 set_proc(o, arg, state);
+                break;
+        case KEY_TEXT:
+                o->text = arg;
                 break;
         case KEY_TIMEOUT:
                 pwhy_query_set_timeout(o->query, read_duration("timeout", arg, 1000000, state));

@@ -15,8 +15,9 @@ struct options {
         enum colour colour;
         int64_t watch_ns; /* time between two looks; 0: look once */
         const char *proc; /* the recorded tree; NULL: this machine */
+        const char *text; /* file of pasted stacks, "-": standard input; NULL: none */
         /* For the check of what goes together: */
-        bool all, idle, json, raw, threads;
+        bool all, idle, json, raw, threads, of_users;
         unsigned n_filters, n_targets;
 };
 

@@ -57,6 +57,15 @@ enum status report_stop(const struct options *o, int error)
         return STATUS_PARTLY;
 }
 
+enum status report_text(const char *file, int error)
+{
+        bool input = strcmp(file, "-") == 0;
+
+        fprintf(stderr, "pwhy: cannot read %s: %s; --explain-stack wants a file, or - for input\n",
+                input ? "standard input" : file, strerror(-error));
+        return error == -ENOMEM ? STATUS_PARTLY : STATUS_USAGE;
+}
+
 enum status report_output(int error)
 {
         static bool told;

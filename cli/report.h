@@ -21,6 +21,9 @@ enum status {
 /* Say why the library stopped (a negative errno) and what to do. Returns the exit status. */
 enum status report_stop(const struct options *o, int error);
 
+/* Say why the text of --explain-stack cannot be read (a negative errno). */
+enum status report_text(const char *file, int error);
+
 /* Say, once, that stdout did not take the output; silent when its reader has left. */
 enum status report_output(int error);
 

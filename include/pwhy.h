@@ -74,6 +74,23 @@ PWHY_EXPORT int pwhy_snapshot_take(
         const struct pwhy_query *query, struct pwhy_snapshot **ret_snapshot);
 PWHY_EXPORT void pwhy_snapshot_free(struct pwhy_snapshot *snapshot);
 
+/*
+ * The same from text[0..len) instead of /proc: stacks that somebody copied from a terminal or
+ * a log. Understood are /proc/PID/stack of any kernel, alone or as head(1), grep(1) and
+ * PWHY_RAW name several of them, and the kernel's log with what SysRq-t, SysRq-w and the
+ * detectors of hung tasks and lockups print, with the prefixes of dmesg(1) and syslog. The
+ * text may be anything; of more than PWHY_TEXT_MAX bytes the end is not read, and a gap says
+ * so. Of a task that is reported several times, the last report counts.
+ *
+ * Of the query count the targets (without one: every task), states, reasons, blocked-for and
+ * idle. A text tells no users and no control groups: filters on them let nothing through. A
+ * text without any task is no error: the count is 0 and pwhy_snapshot_unmatched_text(…, 0)
+ * says what is understood. Nothing is forked, and the text is not needed afterwards.
+ */
+#define PWHY_TEXT_MAX ((size_t)64 << 20)
+PWHY_EXPORT int pwhy_explain_text(const struct pwhy_query *query, const char *text, size_t len,
+        struct pwhy_snapshot **ret_snapshot);
+
 /* Threads that match. */
 PWHY_EXPORT size_t pwhy_snapshot_count(const struct pwhy_snapshot *snapshot);
 /* Does a gap hide something that was asked for? */

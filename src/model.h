@@ -109,11 +109,23 @@ struct object {
         const char *comm;
         struct owner *owners; /* who can end a wait on it, as far as resolve knows */
         size_t n_owners;
+        bool has_range;       /* of a lock: bytes of the file */
+        int64_t range_start, range_end; /* the last one, too; INT64_MAX: to the file's end */
+        bool has_id;
+        int id;       /* of System V IPC */
+        uint32_t key; /* that it was made for; 0: private, or not known */
+        bool has_number;
+        uint16_t number; /* of a semaphore in its set */
+        bool has_needed;
+        uint16_t needed; /* the semaphore must get so high; 0: as low */
+        const char *note; /* one more fact, for the evidence */
         const char *fs;          /* type of the file system it is on: "nfs4"; NULL: not asked */
         const char *source;      /* of that: "/dev/sda1", "server:/export" */
         const char *mount;       /* where it is mounted */
         const char *device;      /* "8:1"; NULL: none */
         const char *device_name; /* "sda1" */
+        uint64_t fs_number;      /* of the file system, as the kernel counts; 0: not known */
+        bool fs_alone;           /* no other of its family is mounted there */
         int mount_id;            /* of fdinfo, if has_mount_id */
         bool has_mount_id;
         const char *link; /* what the fd's link says */
@@ -229,11 +241,14 @@ struct thread {
         bool has_for;
         int64_t for_ns;                   /* off the CPU for so long */
         int64_t for_error_ns;             /* may be wrong by so much */
+        bool for_at_least;                /* at least so long: nobody said how much longer */
+        size_t line;                      /* of a text, where it was found; 0: not of a text */
         const struct stack *kernel_stack; /* NULL: see the gap */
         int kernel_stack_error;           /* errno of the refusal; 0: none */
         const char *wchan;                /* NULL: not read or not told */
         const struct stack *user_stack;
         struct object *cgroup; /* that freezes it or limits its CPU time; NULL: none found */
+        struct object *blocker; /* lock that the kernel says it sleeps on; NULL: not told */
         pid_t tracer;          /* 0: none or not asked */
         const char *tracer_comm;
         struct call call;

@@ -8,6 +8,8 @@
  *
  * The two sides share the arena and nothing else. A worker that starts again finds there what
  * the one before it has done, and goes on.
+ *
+ * A pasted text is read here: it cannot hang, and nothing of this machine belongs to it.
  */
 #include "pipeline.h"
 
@@ -21,6 +23,7 @@
 #include "base/clock.h"
 #include "base/procio.h"
 #include "base/worker.h"
+#include "capture/paste.h"
 #include "capture/schedclock.h"
 #include "capture/source.h"
 #include "explain/explain.h"
@@ -28,6 +31,7 @@
 #include "resolve/call.h"
 #include "resolve/resolver.h"
 #include "resolve/sockets.h"
+#include "target/textselect.h"
 
 /* The first that opens is used. */
 static const struct source_ops *const sources[] = { &source_proc };
@@ -253,5 +257,37 @@ int pipeline_run(const struct pwhy_query *query, struct pwhy_snapshot **ret_snap
         return 0;
 fail:
         arena_free(a);
+        return r;
+}
+
+int pipeline_run_text(const struct pwhy_query *query, const char *text, size_t len,
+        struct pwhy_snapshot **ret_snapshot)
+{
+        struct arena *a = arena_new();
+        struct pwhy_snapshot *snapshot = arena_new_one(a, struct pwhy_snapshot);
+        int64_t start = clock_ns(CLOCK_MONOTONIC);
+        int r;
+
+        if (!snapshot) {
+                arena_free(a);
+                return -ENOMEM;
+        }
+        snapshot_init(&snapshot->model, a);
+        snapshot->model.source = "text";
+        snapshot->raw = query->raw;
+        r = paste_read(&snapshot->model, text, len);
+        if (r == 0)
+                r = explain_snapshot(&snapshot->model);
+        if (r == 0) {
+                filter_apply(query, &snapshot->model);
+                r = textselect_apply(query, &snapshot->model, &snapshot->selection);
+        }
+        snapshot->model.duration_ns = clock_ns(CLOCK_MONOTONIC) - start;
+        if (r == 0 && arena_failed(a))
+                r = -ENOMEM;
+        if (r < 0)
+                arena_free(a);
+        else
+                *ret_snapshot = snapshot;
         return r;
 }

@@ -16,3 +16,5 @@ struct pwhy_snapshot { /* lives in its own arena */
 };
 
 int pipeline_run(const struct pwhy_query *query, struct pwhy_snapshot **ret_snapshot);
+int pipeline_run_text(const struct pwhy_query *query, const char *text, size_t len,
+        struct pwhy_snapshot **ret_snapshot);

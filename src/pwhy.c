@@ -23,6 +23,14 @@ int pwhy_snapshot_take(const struct pwhy_query *query, struct pwhy_snapshot **re
         return pipeline_run(query, ret_snapshot);
 }
 
+int pwhy_explain_text(const struct pwhy_query *query, const char *text, size_t len,
+        struct pwhy_snapshot **ret_snapshot)
+{
+        if (!text && len > 0)
+                return -EINVAL;
+        return pipeline_run_text(query, text, len, ret_snapshot);
+}
+
 void pwhy_snapshot_free(struct pwhy_snapshot *snapshot)
 {
         if (snapshot)

@@ -17,6 +17,7 @@
 #include <uthash.h>
 
 #include "base/arena.h"
+#include "explain/place.h"
 #include "explain/rules.h"
 #include "explain/when.h"
 #include "explain/words.h"
@@ -66,8 +67,10 @@ static enum truth call_truth(const struct rule *rule, const struct thread *t)
         const struct call *c = &t->call;
 
         switch (c->state) {
-        case CALL_UNKNOWN:
-                return UNSURE;
+        case CALL_UNKNOWN: /* its wrapper on the stack may tell the name */
+                if (!c->desc || *rule->calls == '-' || call_is(c, "socketcall|ipc"))
+                        return UNSURE;
+                break;
         case CALL_RUNNING:
                 return FALSE;
         case CALL_OUTSIDE:
@@ -85,6 +88,16 @@ static enum truth call_truth(const struct rule *rule, const struct thread *t)
         return call_is(c, "restart_syscall") && rule->leaf ? UNSURE : FALSE;
 }
 
+/* A state that a text does not tell may be that of any rule that asks where a thread sleeps. */
+static bool state_fits(const struct rule *rule, const struct thread *t)
+{
+        const char *states = rule->states ? rule->states : "S";
+
+        if (t->state)
+                return strchr(states, t->state);
+        return (rule->leaf || rule->within) && strpbrk(states, "SD");
+}
+
 /* What can be said before the object. False: the rule does not apply. */
 static bool match_place(const struct rule *rule, const struct thread *t, struct match *ret)
 {
@@ -92,7 +105,7 @@ static bool match_place(const struct rule *rule, const struct thread *t, struct 
         bool known;
         const char *leaf;
 
-        if (!t->state || !strchr(rule->states ? rule->states : "S", t->state))
+        if (!state_fits(rule, t))
                 return false;
         if (rule->kernel != t->process->kernel && (rule->kernel || rule->calls))
                 return false;
@@ -263,6 +276,9 @@ static void evidence_fill(struct explainer *e, struct thread *t, const struct ma
         else if (t->call.object && t->call.object->kind &&
                  strcmp(t->call.object->kind, "futex") == 0)
                 evidence_add(w, words_evidence(e->arena, t->call.object));
+        if (w->object)
+                evidence_add(w, w->object->note);
+        evidence_add(w, place_evidence(e->arena, w->object));
         if ((m && !m->rule->calls && !m->rule->leaf) || !w->n_evidence)
                 evidence_add(w, arena_printf(e->arena, "state %c", t->state ? t->state : '?'));
 }
@@ -281,6 +297,8 @@ static struct object *wait_object(struct explainer *e, const struct match *m, st
                 return call;
         case SUBJECT_CGROUP:
                 return t->cgroup;
+        case SUBJECT_PLACE:
+                return place_object(e->arena, rule, t);
         case SUBJECT_LOCK:
         case SUBJECT_MADE:
         case SUBJECT_TIMER:
@@ -367,6 +385,8 @@ static void owners_fill(struct explainer *e, struct thread *t)
         default:
                 break;
         }
+        if (w->reason == REASON_LOCK && t->blocker)
+                o = t->blocker;
         if (!w->n_on && o && o->n_owners) {
                 w->on = o->owners;
                 w->n_on = o->n_owners;
@@ -401,7 +421,9 @@ static const char *unknown_text(struct explainer *e, const struct thread *t)
         if (leaf)
                 return arena_printf(
                         e->arena, "blocked in the kernel's %s; what for is not known", leaf);
-        return "blocked; what for is not known";
+        return t->state || (t->kernel_stack && t->kernel_stack->n_frames)
+                       ? "blocked; what for is not known"
+                       : "blocked or running: there is no stack";
 }
 
 static int explain_thread(struct explainer *e, struct thread *t)
@@ -427,6 +449,8 @@ static int explain_thread(struct explainer *e, struct thread *t)
                 w->reason = m->rule->reason;
                 w->confidence = m->rule->confidence > unsure ? m->rule->confidence - unsure
                                                              : CONFIDENCE_GUESS;
+                if (!t->state && w->confidence == CONFIDENCE_CERTAIN)
+                        w->confidence = CONFIDENCE_LIKELY;
                 w->object = wait_object(e, m, t);
                 owners_fill(e, t);
                 w->text = words_sentence(e->arena, m->rule, t, w->object);

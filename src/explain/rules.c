@@ -10,10 +10,14 @@
 #include "explain/rules.h"
 
 #include "base/cleanup.h"
+#include "explain/place.h"
 #include "explain/when.h"
 
 #define READS "read|readv|pread64|preadv|preadv2"
 #define WRITES "write|writev|pwrite64|pwritev|pwritev2"
+#define FILE_CALLS                                                                                 \
+        READS "|" WRITES "|sendfile|sendfile64|splice|copy_file_range|readahead|getdents|"         \
+              "getdents64|fsync|fdatasync|sync_file_range|ftruncate|fallocate"
 #define RECEIVES READS "|recvfrom|recvmsg|recvmmsg|recvmmsg_time64|splice|tee|sendfile|sendfile64"
 #define SENDS WRITES "|sendto|sendmsg|sendmmsg|splice|sendfile|sendfile64"
 #define POLLS "poll|ppoll|ppoll_time64"
@@ -30,10 +34,6 @@
 #define REMOTE_FS                                                                                  \
         "nfs_*|nfs3_*|nfs4_*|rpc_*|__rpc_*|rpcauth_*|cifs_*|smb2_*|SMB2_*|ceph_*|p9_client*|v9fs_" \
         "*|afs_*"
-#define FAULTS                                                                                     \
-        "handle_mm_fault|__handle_mm_fault|do_user_addr_fault|exc_page_fault|asm_exc_page_fault|"  \
-        "do_page_fault|__do_page_fault|page_fault|do_async_page_fault|async_page_fault|"           \
-        "do_mem_abort|faultin_page|el0_da|el0_ia"
 
 const struct rule rules[] = {
 #include "explain/rules-state.def"

@@ -24,8 +24,15 @@ enum subject {        /* what the wait's object is */
         SUBJECT_TIMER,  /* the time until which it sleeps */
         SUBJECT_LOCK,   /* the call's fd, as the kind of lock that "made" says */
         SUBJECT_CGROUP, /* the control group that holds the thread */
+        SUBJECT_PLACE,  /* what the call works on, if on a file system of that kind (place.h) */
         SUBJECT_MADE,   /* no fd: an object of the kind that "made" says */
 };
+
+/* Functions that handle a page fault. */
+#define FAULTS                                                                                     \
+        "handle_mm_fault|__handle_mm_fault|do_user_addr_fault|exc_page_fault|asm_exc_page_fault|"  \
+        "do_page_fault|__do_page_fault|page_fault|do_async_page_fault|async_page_fault|"           \
+        "do_mem_abort|faultin_page|el0_da|el0_ia"
 
 struct rule {
         const char *name;   /* in evidence and documentation */

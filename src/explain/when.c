@@ -131,7 +131,8 @@ enum truth when_set_empty_timeout(const struct thread *t)
 
 static int futex_command(const struct thread *t)
 {
-        int arg = t->call.desc ? syscall_arg(t->call.desc, 'O', 0) : -1;
+        bool told = t->call.desc && t->call.state == CALL_INSIDE;
+        int arg = told ? syscall_arg(t->call.desc, 'O', 0) : -1;
 
         return arg < 0 ? -1 : (int)(t->call.args[arg] & FUTEX_CMD_MASK);
 }
@@ -219,7 +220,7 @@ enum truth when_local_fs(const struct thread *t)
 
 enum truth when_local_call(const struct thread *t)
 {
-        return t->call.state == CALL_INSIDE && t->call.desc ? when_local_fs(t) : FALSE;
+        return t->call.desc ? when_local_fs(t) : FALSE;
 }
 
 enum truth when_traced(const struct thread *t)
@@ -239,14 +240,14 @@ enum truth when_pty_master(const struct thread *t)
 /* F_SETLKW and F_OFD_SETLKW by number: an i386 program has F_SETLKW64 too. */
 enum truth when_posix_lock(const struct thread *t)
 {
-        if (!call_is(&t->call, "fcntl|fcntl64"))
+        if (t->call.state != CALL_INSIDE || !call_is(&t->call, "fcntl|fcntl64"))
                 return UNSURE;
         return t->call.args[1] == 7 || t->call.args[1] == 14 ? TRUE : FALSE;
 }
 
 enum truth when_ofd_lock(const struct thread *t)
 {
-        if (!call_is(&t->call, "fcntl|fcntl64"))
+        if (t->call.state != CALL_INSIDE || !call_is(&t->call, "fcntl|fcntl64"))
                 return UNSURE;
         return t->call.args[1] == F_OFD_SETLKW ? TRUE : FALSE;
 }

@@ -13,6 +13,7 @@
 #include "base/arena.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "explain/place.h"
 #include "explain/rules.h"
 #include "explain/when.h"
 #include "model.h"
@@ -71,9 +72,13 @@ static const struct kind_words {
         { "seccomp", "a seccomp listener", NULL },
         { "futex", "a futex", "futex" },
         { "process", "a process", "process" },
-        { "sysv-sem", "a System V semaphore", NULL },
-        { "sysv-msg", "a System V message queue", NULL },
-        { "posix-mq", "a POSIX message queue", NULL },
+        { "flock", "a file", NULL },
+        { "posix-lock", "a file", NULL },
+        { "ofd-lock", "a file", NULL },
+        { "lease", "a file", NULL },
+        { "sysv-sem", "a System V semaphore", "System V semaphore set" },
+        { "sysv-msg", "a System V message queue", "System V message queue" },
+        { "posix-mq", "a POSIX message queue", "POSIX message queue" },
         { "cgroup", "a cgroup", "cgroup" },
 };
 
@@ -82,18 +87,45 @@ static const struct kind_words *words_of(const char *kind)
         for (size_t i = 0; kind && i < ARRAY_SIZE(kind_words); i++) {
                 size_t len = strlen(kind_words[i].kind);
 
-                /* The first of a rule's list "tcp|unix" stands for all that follow. */
                 if (strncmp(kind, kind_words[i].kind, len) == 0 && !kind[len])
                         return &kind_words[i];
         }
         return NULL;
 }
 
+/* What all of a rule's kinds are, "pipe|fifo". */
+static const char *noun_of_list(const char *kinds)
+{
+        static const struct {
+                const char *kinds, *noun;
+        } lists[] = {
+                { "|pipe|fifo|", "a pipe" },
+                { "|file|block|directory|", "a file" },
+                { "|tcp|udp|unix|netlink|packet|raw|vsock|socket|", "a socket" },
+        };
+
+        if (!kinds || !strchr(kinds, '|'))
+                return "something";
+        for (size_t i = 0; i < ARRAY_SIZE(lists); i++) {
+                bool all = true;
+
+                for (const char *p = kinds; *p && all; p += strcspn(p, "|"), p += *p == '|') {
+                        const char *at = memmem(lists[i].kinds, strlen(lists[i].kinds), p,
+                                strcspn(p, "|"));
+
+                        all = at && at[-1] == '|' && at[strcspn(p, "|")] == '|';
+                }
+                if (all)
+                        return lists[i].noun;
+        }
+        return "a socket or file";
+}
+
 static void add_noun(struct line *l, const char *kind)
 {
         const struct kind_words *w = words_of(kind);
 
-        add(l, "%s", w ? w->noun : kind && strchr(kind, '|') ? "a socket or file" : "something");
+        add(l, "%s", w ? w->noun : noun_of_list(kind));
 }
 
 static bool is_socket(const struct object *o)
@@ -128,6 +160,30 @@ static void add_socket(struct line *l, const struct object *o, const char *name)
                 add(l, " (fd %d)", o->fd);
 }
 
+/* "bytes 0–99 of "; a lock on the whole file is a lock on the file. */
+static void add_range(struct line *l, const struct object *o)
+{
+        if (!o->has_range || (!o->range_start && o->range_end == INT64_MAX))
+                return;
+        if (o->range_end == INT64_MAX)
+                add(l, "everything from byte %lld of ", (long long)o->range_start);
+        else if (o->range_start == o->range_end)
+                add(l, "byte %lld of ", (long long)o->range_start);
+        else
+                add(l, "bytes %lld–%lld of ", (long long)o->range_start, (long long)o->range_end);
+}
+
+/* "System V semaphore 3 of set 14", "System V message queue 5 (key 0x4711)" */
+static void add_ipc(struct line *l, const struct object *o, const char *prefix)
+{
+        if (o->has_number)
+                add(l, "System V semaphore %u of set %d", o->number, o->id);
+        else
+                add(l, "%s %d", prefix, o->id);
+        if (o->key)
+                add(l, " (key 0x%x)", o->key);
+}
+
 static void add_object(struct line *l, const struct object *o, const char *kind)
 {
         const struct kind_words *w = words_of(o && o->kind ? o->kind : kind);
@@ -140,7 +196,10 @@ static void add_object(struct line *l, const struct object *o, const char *kind)
                 add_socket(l, o, o->local);
                 return;
         }
-        if (o->path)
+        add_range(l, o);
+        if (o->has_id && w && w->prefix)
+                add_ipc(l, o, w->prefix);
+        else if (o->path)
                 add(l, "%s%s%.300s", w && w->prefix ? w->prefix : "", w && w->prefix ? " " : "",
                         o->path);
         else if (o->has_address)
@@ -150,6 +209,8 @@ static void add_object(struct line *l, const struct object *o, const char *kind)
                 add(l, "%.64s (%d)", o->comm ? o->comm : "process", (int)o->pid);
         else if (o->inode && w && w->prefix)
                 add(l, "%s %llu", w->prefix, (unsigned long long)o->inode);
+        else if (o->fd >= 0 && !o->kind && !kind)
+                add(l, "a file"); /* of which a log tells the number only */
         else
                 add_noun(l, o->kind ? o->kind : kind);
         if (o->fd >= 0)
@@ -221,6 +282,40 @@ static void add_owner(struct line *l, const char *comm, pid_t pid, const char *u
                 add(l, "%.64s (%d)", comm ? comm : "process", (int)pid);
         else
                 add(l, "%s", unknown);
+}
+
+/* "the lock of cron (12)", "the locks of cron (12), at (13) and 2 more" */
+static void add_whose(struct line *l, const struct object *o)
+{
+        size_t n = o ? o->n_owners : 0;
+
+        if (!n) {
+                add(l, "somebody else's lock");
+                return;
+        }
+        add(l, "the lock%s of ", n > 1 ? "s" : "");
+        for (size_t i = 0; i < n && i < NAMED_MAX; i++) {
+                add(l, "%s", !i ? "" : i + 1 == n ? " and " : ", ");
+                add_owner(l, o->owners[i].comm, o->owners[i].pid, "");
+        }
+        if (n > NAMED_MAX)
+                add(l, " and %zu more", n - NAMED_MAX);
+}
+
+/* " by cron (12)", or nothing */
+static void add_by(struct line *l, const struct object *o)
+{
+        for (size_t i = 0; o && i < o->n_owners && i < NAMED_MAX; i++) {
+                add(l, "%s", i ? ", " : " by ");
+                add_owner(l, o->owners[i].comm, o->owners[i].pid, "");
+        }
+}
+
+/* " to become at least 1", of a semaphore; or nothing */
+static void add_needed(struct line *l, const struct object *o)
+{
+        if (o && o->has_needed)
+                add(l, o->needed ? " to become at least %u" : " to become %u", o->needed);
 }
 
 static void add_children(struct line *l, const struct process *p)
@@ -312,6 +407,7 @@ static void add_word(struct line *l, const char *word, size_t len, const struct 
         const struct thread *t, const struct object *o)
 {
         const char *kind = rule->made ? rule->made : rule->kinds;
+        char place[PLACE_TEXT_MAX];
         bool known;
         const char *leaf;
 
@@ -321,6 +417,12 @@ static void add_word(struct line *l, const char *word, size_t len, const struct 
                 add_peer(l, o, kind);
         } else if (word_is(word, len, "backlog")) {
                 add_backlog(l, o);
+        } else if (word_is(word, len, "whose")) {
+                add_whose(l, o);
+        } else if (word_is(word, len, "by")) {
+                add_by(l, o);
+        } else if (word_is(word, len, "needed")) {
+                add_needed(l, o);
         } else if (word_is(word, len, "members")) {
                 add_members(l, o);
         } else if (word_is(word, len, "children")) {
@@ -348,6 +450,8 @@ static void add_word(struct line *l, const char *word, size_t len, const struct 
                 add_left(l, t, o, false);
         } else if (word_is(word, len, "atmost")) {
                 add_left(l, t, o, true);
+        } else if (place_word(word, len, o, place)) {
+                add(l, "%s", place);
         }
 }
 

@@ -40,6 +40,8 @@ static void json_wait(struct jsonout *j, struct json_object *thread, const struc
         if (t->has_for) {
                 jsonout_int(j, o, "for_ns", t->for_ns);
                 jsonout_int(j, o, "for_error_ns", t->for_error_ns);
+                if (t->for_at_least)
+                        jsonout_bool(j, o, "for_at_least", true);
         }
         json_owners(j, o, w);
         jsonout_text(j, o, "text", w->text, ESCAPE_ARG_MAX);
@@ -73,8 +75,12 @@ static void json_thread(struct jsonout *j, struct json_object *o, const struct t
         const struct process *p = t->process;
         const char state[] = { t->state, '\0' };
 
-        jsonout_int(j, o, "pid", p->pid);
-        jsonout_int(j, o, "tid", t->tid);
+        if (p->pid > 0) { /* a stack in a text may have no name */
+                jsonout_int(j, o, "pid", p->pid);
+                jsonout_int(j, o, "tid", t->tid);
+        }
+        if (t->line > 0)
+                jsonout_uint(j, o, "line", t->line);
         if (p->ppid > 0)
                 jsonout_int(j, o, "ppid", p->ppid);
         jsonout_text(j, o, "comm", t->comm ? t->comm : p->comm, ESCAPE_NAME_MAX);
@@ -92,7 +98,7 @@ static void json_thread(struct jsonout *j, struct json_object *o, const struct t
         json_wait(j, o, t);
         if (t->deadlocked) {
                 jsonout_bool(j, o, "deadlocked", true);
-        } else if (t->root) {
+        } else if (t->root && t->root->process->pid > 0) {
                 struct json_object *root = jsonout_object(j, o, "root");
                 jsonout_int(j, root, "pid", t->root->process->pid);
                 jsonout_int(j, root, "tid", t->root->tid);

@@ -67,6 +67,24 @@ static void json_socket(struct jsonout *j, struct json_object *o, const struct o
                 jsonout_uint(j, o, "retransmits", object->retransmits);
 }
 
+/* System V objects, and the bytes that a lock is for. */
+static void json_ipc(struct jsonout *j, struct json_object *o, const struct object *object)
+{
+        if (object->has_id)
+                jsonout_int(j, o, "id", object->id);
+        if (object->key != 0)
+                jsonout_hex(j, o, "key", object->key);
+        if (object->has_number)
+                jsonout_uint(j, o, "number", object->number);
+        if (object->has_needed)
+                jsonout_uint(j, o, "needed", object->needed);
+        if (!object->has_range)
+                return;
+        jsonout_int(j, o, "first_byte", object->range_start);
+        if (object->range_end != INT64_MAX)
+                jsonout_int(j, o, "last_byte", object->range_end);
+}
+
 /* An object without its members. */
 static void json_plain(struct jsonout *j, struct json_object *o, const struct object *object)
 {
@@ -83,6 +101,7 @@ static void json_plain(struct jsonout *j, struct json_object *o, const struct ob
         jsonout_text(j, o, "device_name", object->device_name, ESCAPE_NAME_MAX);
         if (object->has_address)
                 jsonout_hex(j, o, "address", object->address);
+        json_ipc(j, o, object);
         json_socket(j, o, object);
         if (object->has_deadline)
                 jsonout_int(j, o, "deadline_ns", object->deadline_ns);

@@ -84,6 +84,8 @@ static const char *time_words(struct page *p, const struct group *g)
                 duration_format(to, longest->for_ns + longest->for_error_ns);
                 return page_join(p, " for less than ", to, NULL);
         }
+        if (shortest->for_at_least)
+                return page_join(p, " for more than ", from, NULL);
         bool rough = time_is_rough(shortest) || time_is_rough(longest);
         bool range = strcmp(from, to) != 0;
         if (range && time_is_rough(shortest) && shortest->for_error_ns > shortest->for_ns / 2)
@@ -169,9 +171,19 @@ static void process_title(struct page *p, const struct process *process)
 {
         const char *pid = page_number(p, (uint64_t)process->pid);
 
+        if (process->pid <= 0) { /* a stack in a text that does not say whose it is */
+                page_flow(p, STYLE_BOLD,
+                        page_join(p, "stack in line ", page_number(p, process->threads->line),
+                                NULL));
+                return;
+        }
         if (process->inner_pid > 0 && process->inner_pid != process->pid)
                 pid = page_join(p, pid, ", ", page_number(p, (uint64_t)process->inner_pid),
                         " in its namespace", NULL);
+        if (!process->comm) {
+                page_flow(p, STYLE_BOLD, page_join(p, "process ", pid, NULL));
+                return;
+        }
         page_flow(p, STYLE_BOLD,
                 page_join(p, page_safe(p, process->comm, ESCAPE_NAME_MAX), " (", pid, ")", NULL));
 }

@@ -12,6 +12,7 @@
 #include "base/cleanup.h"
 #include "base/procio.h"
 #include "model.h"
+#include "resolve/flockmem.h"
 #include "resolve/syscall.h"
 
 #define STRING_LEN 256
@@ -48,6 +49,8 @@ static size_t memory_len(const struct call *c, int i)
                 return 8;
         case 'w':
                 return 4;
+        case 'K':
+                return flock_size(c);
         case 'B':
                 return 6 * ((uint32_t)next < SEMBUFS ? (uint32_t)next : SEMBUFS);
         default:

@@ -24,8 +24,12 @@
 #include "resolve/call.h"
 #include "resolve/callmem.h"
 #include "resolve/cgroups.h"
+#include "resolve/fuse.h"
 #include "resolve/kinds.h"
+#include "resolve/locks.h"
 #include "resolve/sockets.h"
+#include "resolve/storage.h"
+#include "resolve/sysvipc.h"
 
 #define DEPTH_MAX 3 /* an epoll set may hold epoll sets */
 
@@ -40,6 +44,8 @@ struct resolver {
         struct snapshot *snapshot;
         struct privilege privilege;
         struct socket_query **queries;
+        struct storage *storage;
+        struct locks *locks;
         struct kept *kept; /* of the process in hand */
         pid_t kept_tid;    /* a thread that has this table of fds */
         bool kept_own;     /* the thread in hand is known to have it too */
@@ -62,6 +68,10 @@ int resolver_new(struct procio *io, struct snapshot *s, struct socket_query **qu
         r->io = io;
         r->snapshot = s;
         r->queries = queries;
+        if (storage_new(&r->storage) < 0) {
+                free(r);
+                return -ENOMEM;
+        }
         privilege_read(&r->privilege, !procio_live(io));
         *ret_resolver = r;
         return 0;
@@ -83,12 +93,24 @@ void resolver_free(struct resolver *r)
         if (!r)
                 return;
         kept_clear(r);
+        storage_free(r->storage);
+        locks_free(r->locks);
         free(r);
 }
 
 struct procio *resolver_io(struct resolver *r)
 {
         return r->io;
+}
+
+int resolver_dir(const struct resolver *r)
+{
+        return r->dir;
+}
+
+struct locks **resolver_locks(struct resolver *r)
+{
+        return &r->locks;
 }
 
 struct process *resolver_process_of(struct resolver *r)
@@ -198,8 +220,10 @@ static struct object *fd_look(struct resolver *r, const struct fd_ref *ref, cons
                 info = strdup(text);
         view.info = info;
         if (link[0] == '/') {
-                int mode = procio_fd_mode(r->io, ref);
+                int mode = storage_mode(r->storage, r, r->thread, info);
 
+                if (mode < 0)
+                        mode = procio_fd_mode(r->io, ref);
                 if (mode == -ETIMEDOUT)
                         snapshot_gap(r->snapshot, "file types",
                                 "the file system behind an fd does not answer", NULL, false);
@@ -322,6 +346,10 @@ void resolver_thread(void *arg, struct thread *t, int dir)
         cgroups_resolve(r, t);
         error = callmem_read(r->io, r->snapshot->arena, t, dir);
         call_resolve(r, t);
+        if (t->call.state == CALL_INSIDE && t->call.desc)
+                locks_resolve(r, t);
+        sysvipc_resolve(r, t);
+        storage_thread(r->storage, r, t);
         if (error == -EPERM || error == -EACCES || error == -ENOSYS) {
                 struct refusal why =
                         error == -ENOSYS
@@ -344,4 +372,5 @@ void resolver_finish(struct resolver *r)
 {
         if (*r->queries)
                 sockets_resolve(r->io, r->snapshot, *r->queries);
+        fuse_resolve(r->io, r->snapshot);
 }

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 
 struct object;
+struct locks;
 struct process;
 struct procio;
 struct resolver;
@@ -25,12 +26,14 @@ void resolver_free(struct resolver *r);
 void resolver_process(void *arg, struct process *p, int dir);
 void resolver_thread(void *arg, struct thread *t, int dir);
 
-/* After all threads: the sockets. */
+/* After all threads: the sockets, the daemons of FUSE file systems. */
 void resolver_finish(struct resolver *r);
 
 /* For call.c: the object of an fd of the thread in hand. NULL: no such fd, or refused. */
 struct object *resolver_fd(struct resolver *r, int fd);
 struct process *resolver_process_of(struct resolver *r);
+int resolver_dir(const struct resolver *r); /* directory fd of that process */
+struct locks **resolver_locks(struct resolver *r); /* kept for locks.c; NULL at first */
 /* A file of its process's directory; NULL. Lasts until the next read. */
 const char *resolver_file(struct resolver *r, const char *path);
 /* A link of its process's directory, or of our own; false: refused, or not there. */

@@ -11,6 +11,7 @@
 
 #include "base/arena.h"
 #include "base/cleanup.h"
+#include "resolve/flockmem.h"
 #include "resolve/syscall.h"
 #include "resolve/syscall-line.h"
 
@@ -217,6 +218,8 @@ static char arg_letter(const struct call *call, size_t i)
                 if (command && command->has_count)
                         return 'u';
         }
+        if (letter == 'K' && !flock_size(call))
+                return 'x';
         return letter;
 }
 

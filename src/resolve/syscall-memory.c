@@ -11,6 +11,7 @@
 
 #include "base/cleanup.h"
 #include "base/escape.h"
+#include "resolve/flockmem.h"
 #include "resolve/syscall-line.h"
 
 #define STRING_LEN_MAX ESCAPE_NAME_MAX /* bytes of a path */
@@ -264,6 +265,26 @@ static bool add_sigset(struct line *l, const struct call_memory *m)
         return true;
 }
 
+static bool add_flock(struct line *l)
+{
+        static const char types[][8] = { "F_RDLCK", "F_WRLCK", "F_UNLCK" };
+        static const char whences[][9] = { "SEEK_SET", "SEEK_CUR", "SEEK_END" };
+        struct flock_words w;
+
+        if (!flock_words_read(l->call, &w))
+                return false;
+        if (w.type >= 0 && w.type < (int)ARRAY_SIZE(types))
+                line_add(l, "{l_type=%s", types[w.type]);
+        else
+                line_add(l, "{l_type=%d", w.type);
+        if (w.whence >= 0 && w.whence < (int)ARRAY_SIZE(whences))
+                line_add(l, ", l_whence=%s", whences[w.whence]);
+        else
+                line_add(l, ", l_whence=%d", w.whence);
+        line_add(l, ", l_start=%lld, l_len=%lld}", (long long)w.start, (long long)w.len);
+        return true;
+}
+
 bool line_add_memory(struct line *l, char letter, size_t i)
 {
         const struct call_memory *m = &l->call->memory[i];
@@ -283,6 +304,8 @@ bool line_add_memory(struct line *l, char letter, size_t i)
                 return add_pollfds(l, i);
         case 'B':
                 return add_sembufs(l, i);
+        case 'K':
+                return add_flock(l);
         case 'e':
                 return add_fdset(l, m);
         case 'G':

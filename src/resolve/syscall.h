@@ -14,7 +14,8 @@
  *   e pointer to an fd_set (the first argument bounds it)
  *   G pointer to a signal set  w pointer to a futex word  O futex operation
  *   c clock id         W idtype of waitid    H pointer to a struct msghdr
- *   B pointer to an array of struct sembuf
+ *   B pointer to an array of struct sembuf (its length is the next argument)
+ *   K pointer to a struct flock if fcntl's command is one of locks, else a number
  */
 #pragma once
 

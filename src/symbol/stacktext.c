@@ -345,11 +345,10 @@ size_t symbol_base_length(const char *symbol)
 }
 
 /*
- * Name of the system call whose wrapper a symbol is, to be read up to the symbol's end; NULL
- * if it is none. Wrappers were plain sys_accept with aliases SyS_accept and SYSC_accept
+ * Wrappers were plain sys_accept with aliases SyS_accept and SYSC_accept
  * until 4.17, and got the architecture's prefix then (ebeb8c82ffaf, d5a00528b58c).
  */
-static const char *symbol_syscall_name(const char *symbol)
+const char *symbol_syscall(const char *symbol)
 {
         static const char *const scopes[] = { "x64_", "ia32_", "arm64_", "se_", "do_", "x32_",
                 "riscv_", "powerpc_", "s390x_", "s390_" };
@@ -412,7 +411,7 @@ bool symbol_matches(const char *symbol, const char *list)
         for (const char *item = list;; item++) {
                 if (item[0] == 's' && strncmp(item, "sys:", 4) == 0) {
                         if (!bare_known)
-                                bare = symbol_syscall_name(symbol);
+                                bare = symbol_syscall(symbol);
                         bare_known = true;
                         if (bare && *bare != '\0' && name_matches(symbol, bare, item + 4))
                                 return true;

@@ -34,5 +34,11 @@ size_t symbol_base_length(const char *symbol);
  */
 bool symbol_matches(const char *symbol, const char *list);
 
+/*
+ * Name of the system call whose wrapper a symbol is, to be read up to the end that
+ * symbol_base_length() gives it; NULL if it is none.
+ */
+const char *symbol_syscall(const char *symbol);
+
 /* Is one of a list's functions on a stack? Frames marked as unreliable do not count. */
 bool stack_has(const struct stack *stack, const char *list);

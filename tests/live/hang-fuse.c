@@ -42,8 +42,8 @@
 
 struct shared {
         atomic_bool silent;
-        atomic_uint beats; /* of a victim that maps memory all the time */
-        atomic_int child;  /* of the victim that has one */
+        atomic_uint beats[2]; /* of victims that map memory all the time */
+        atomic_int child;     /* of the victim that has one */
 };
 
 static struct {
@@ -264,28 +264,62 @@ static void victim_root(void)
 
 static void *beat(void *arg)
 {
-        struct timespec pause_ns = { 0, BEAT_NS };
+        struct timespec moment = { 0, BEAT_NS };
+        atomic_uint *beats = arg;
 
         for (;;) {
-                void *p = must_map(mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
-
-                munmap(p, PAGE);
-                stage.shared->beats++;
-                nanosleep(&pause_ns, NULL);
+                munmap(must_map(mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)),
+                        PAGE);
+                ++*beats;
+                nanosleep(&moment, NULL);
         }
-        return arg;
+        return NULL;
+}
+
+/*
+ * "PID (COMM) STATE ...": fields 26 to 28 and 45 to 51 of stat(5). PR_SET_MM_MAP sets them all
+ * at once, and unlike the setting of a single one wants no CAP_SYS_RESOURCE.
+ */
+static void memory_layout(struct prctl_mm_map *ret_map)
+{
+        unsigned long long fields[52] = { 0 };
+        char text[2048], *at, *word;
+        int fd = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
+        ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+
+        must(n, "/proc/self/stat");
+        close(fd);
+        text[n] = 0;
+        at = strrchr(text, ')') + 2;
+        for (int i = 3; i < 52 && (word = strsep(&at, " ")); i++)
+                fields[i] = strtoull(word, NULL, 10);
+        *ret_map = (struct prctl_mm_map){
+                .start_code = fields[26],
+                .end_code = fields[27],
+                .start_stack = fields[28],
+                .start_data = fields[45],
+                .end_data = fields[46],
+                .start_brk = fields[47],
+                .brk = (unsigned long)sbrk(0),
+                .arg_start = fields[48],
+                .arg_end = fields[49],
+                .env_start = fields[50],
+                .env_end = fields[51],
+                .exe_fd = UINT32_MAX,
+        };
 }
 
 /* Its command line is a page of the file; meanwhile it wants to map memory. */
 static void victim_argv(void)
 {
-        unsigned long page = (unsigned long)data_map(data_open(), 2);
+        struct prctl_mm_map map;
 
-        /* In this order the start never is behind the end: mappings are below the stack. */
-        must(prctl(PR_SET_MM, PR_SET_MM_ARG_START, page, 0, 0), "PR_SET_MM_ARG_START");
-        must(prctl(PR_SET_MM, PR_SET_MM_ARG_END, page + PAGE, 0, 0), "PR_SET_MM_ARG_END");
+        memory_layout(&map);
+        map.arg_start = (unsigned long)data_map(data_open(), 2);
+        map.arg_end = map.arg_start + PAGE;
+        must(prctl(PR_SET_MM, PR_SET_MM_MAP, &map, sizeof(map), 0), "PR_SET_MM_MAP");
         meet();
-        thread_start(beat, NULL);
+        thread_start(beat, &stage.shared->beats[0]);
         pause();
 }
 
@@ -301,8 +335,7 @@ static void *page_drop(void *arg)
         meet();
         madvise(p->page, PAGE, MADV_DONTNEED);
         posix_fadvise(p->fd, 0, 0, POSIX_FADV_DONTNEED);
-        pause();
-        return NULL;
+        return beat(&stage.shared->beats[1]);
 }
 
 /* In poll(2); the list of fds was there when the call began and is not any more. */
@@ -332,13 +365,8 @@ static void *epoll_sleep(void *arg)
 static void victim_epoll(void)
 {
         struct epoll_event event = { .events = EPOLLIN };
-        int epoll = epoll_create1(EPOLL_CLOEXEC), fd, file;
-        char path[80];
+        int epoll = epoll_create1(EPOLL_CLOEXEC), fd = data_open();
 
-        snprintf(path, sizeof(path), "%s/data", stage.mount);
-        /* A file that has no way to be polled is EPERM; a directory of FUSE too. */
-        file = fd = open(path, O_RDONLY | O_CLOEXEC);
-        must(file, path);
         meet();
         thread_start(epoll_sleep, &epoll);
         usleep(50000);
@@ -348,12 +376,23 @@ static void victim_epoll(void)
 
 static char *locked_page;
 
+/* After the server fell silent, in this order. */
+static void wait_turn(long nth)
+{
+        struct timespec turn = { 0, nth * 100000000 };
+        char c;
+
+        must(read(stage.go[0], &c, 1), "read");
+        nanosleep(&turn, NULL);
+}
+
 /* The kernel keeps the mmap lock, for reading, while it brings a page for /proc/PID/mem. */
 static void *lock_read(void *arg)
 {
         int fd = open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
         char c;
 
+        wait_turn(0);
         must(pread(fd, &c, 1, (off_t)locked_page), "pread");
         return arg;
 }
@@ -361,6 +400,7 @@ static void *lock_read(void *arg)
 /* This one waits for the lock, and everybody else behind it. */
 static void *lock_write(void *arg)
 {
+        wait_turn(1);
         must_map(mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
         return arg;
 }
@@ -369,34 +409,26 @@ static void *lock_write(void *arg)
 static int exec_behind_lock(void *arg)
 {
         static char *const args[] = { (char *)"true", NULL };
-        char c;
 
-        must(prctl(PR_SET_PDEATHSIG, SIGKILL), "prctl");
-        must(read(((int *)arg)[0], &c, 1), "read");
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        wait_turn(2);
         execv("/bin/true", args);
-        _exit(1);
+        return arg != NULL;
 }
 
 /* Its mmap lock cannot be had; nor, of its child, what execve(2) guards. */
 static void victim_lock(void)
 {
-        struct timespec moment = { 0, 100000000 };
         static char stack[1 << 16] __attribute__((aligned(16)));
-        int begin[2];
         pid_t child;
 
         locked_page = data_map(data_open(), 4);
-        must(pipe(begin), "pipe");
-        child = clone(exec_behind_lock, stack + sizeof(stack), CLONE_VM | SIGCHLD, begin);
+        child = clone(exec_behind_lock, stack + sizeof(stack), CLONE_VM | SIGCHLD, NULL);
         must(child, "clone");
         stage.shared->child = child;
-        /* Stacks of threads are mapped before the lock is gone. */
-        meet();
         thread_start(lock_read, NULL);
-        nanosleep(&moment, NULL);
         thread_start(lock_write, NULL);
-        nanosleep(&moment, NULL);
-        must(write(begin[1], "", 1), "write");
+        meet();
         pause();
 }
 
@@ -447,13 +479,13 @@ static void silence(void)
         close(stage.go[1]);
 }
 
-/* "beats" on stdin: how often the victim with a beat has mapped memory so far. */
+/* A line on stdin: how often the victims with a beat have mapped memory so far. */
 static void listen_to_tester(void)
 {
         char line[32];
 
         while (fgets(line, sizeof(line), stdin))
-                printf("%u\n", stage.shared->beats);
+                printf("%u %u\n", stage.shared->beats[0], stage.shared->beats[1]);
 }
 
 int main(int argc, char **argv)

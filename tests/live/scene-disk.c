@@ -10,12 +10,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/loop.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
@@ -24,7 +27,7 @@
 #define SIZE (1U << 20)
 #define BYTES_PER_S 512 /* so that SIZE takes half an hour */
 
-enum how { DIRECT, BUFFERED, FAULT };
+enum how { DIRECT, BUFFERED, FAULT, OVERLAY };
 
 /* Puts the caller into a cgroup that may read and write so little of the disk. */
 static void disk_throttle(struct stage *st, dev_t device)
@@ -168,6 +171,29 @@ static const char *file_make(struct stage *st)
         return path;
 }
 
+/* The same file as an overlay shows it, in a mount namespace of the stage's own. */
+static const char *overlay_make(struct stage *st, const char *path)
+{
+        static const char *const names[] = { "upper", "work", "merged" };
+        static char below[PATH_MAX];
+        char options[PATH_MAX], from[PATH_MAX];
+
+        snprintf(from, sizeof(from), "%s", path); /* path is stage_path()'s own */
+        NEED(st, unshare(CLONE_NEWNS));
+        NEED(st, mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL));
+        MUST(mkdir(stage_path(st, "lower"), 0755));
+        MUST(rename(from, stage_path(st, "lower/cold")));
+        for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+                MUST(mkdir(stage_path(st, names[i]), 0755));
+        snprintf(options, sizeof(options),
+                "lowerdir=%.1000s/lower,upperdir=%.1000s/upper,"
+                "workdir=%.1000s/work",
+                st->dir, st->dir, st->dir);
+        NEED(st, mount("overlay", stage_path(st, "merged"), "overlay", 0, options));
+        snprintf(below, sizeof(below), "%s", stage_path(st, "merged/cold"));
+        return below;
+}
+
 static void file_actor(int fd, int how)
 {
         const volatile char *map;
@@ -184,10 +210,14 @@ static void file_read(struct stage *st, int how)
 {
         const char *path = file_make(st);
         int fd = (int)NEED(st, open(path, O_RDONLY | O_CLOEXEC | (how == DIRECT ? O_DIRECT : 0)));
-        dev_t device;
+        dev_t device = file_disk(st, fd);
         pid_t pid;
 
-        device = file_disk(st, fd);
+        if (how == OVERLAY) {
+                close(fd);
+                path = overlay_make(st, path);
+                fd = (int)NEED(st, open(path, O_RDONLY | O_CLOEXEC));
+        }
         pid = child_start(st);
         if (pid == 0) {
                 disk_throttle(st, device);
@@ -199,7 +229,11 @@ static void file_read(struct stage *st, int how)
         else
                 wait_call(st, pid, SYS_read, -1);
         wait_state(st, pid, "D");
-        stage_ready(st, pid, pid, "fd=%d path=%s inode=%lu", fd, path, fd_inode(fd));
+        if (how == OVERLAY)
+                stage_ready(st, pid, pid, "fd=%d path=%s fs=overlay mount=%s", fd, path,
+                        stage_path(st, "merged"));
+        else
+                stage_ready(st, pid, pid, "fd=%d path=%s inode=%lu", fd, path, fd_inode(fd));
 }
 
 const struct scene scenes_disk[] = {
@@ -207,6 +241,7 @@ const struct scene scenes_disk[] = {
         { "disk-fsync", device_fsync, 0, "fsync(2) of a throttled block device" },
         { "disk-read-file", file_read, DIRECT, "a direct read(2) of a file" },
         { "disk-read-cold", file_read, BUFFERED, "a read(2) of a file that is not in memory" },
+        { "disk-read-overlay", file_read, OVERLAY, "the same through an overlay" },
         { "disk-fault", file_read, FAULT, "a page fault on a file that is not in memory" },
         { NULL, NULL, 0, NULL },
 };

@@ -44,6 +44,7 @@ static const struct scene *const families[] = {
         scenes_disk,
         scenes_fault,
         scenes_lock,
+        scenes_mount,
         scenes_ipc,
         scenes_uring,
         scenes_abi,

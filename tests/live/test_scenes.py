@@ -13,6 +13,7 @@ import argparse
 import json
 import os
 import re
+import stat
 import subprocess
 import sys
 import time
@@ -124,6 +125,46 @@ def check_forged(test, ready, _document, thread):
     check_harmless(test, ready)
 
 
+def check_facts(ready, thing, fields):
+    for field in fields.split():
+        if thing.get(field) != ready[field]:
+            raise Failure(f"{field} {ready[field]}", json.dumps(thing))
+
+
+def check_mount(_test, ready, _document, thread):
+    """The file system, and the stage as the program that must answer."""
+    wait = thread["wait"]
+    check_facts(ready, wait.get("object", {}), "path fs mount source")
+    if ready["mount"] not in wait["text"]:
+        raise Failure(f"a text with {ready['mount']}", wait["text"])
+    # Which connection an fd is, the kernel tells since 6.16; before, it may stay open.
+    servers = [o["pid"] for o in wait["on"] if o["role"] == "server"]
+    release = tuple(map(int, re.findall(r"\d+", os.uname().release)[:2]))
+    if os.geteuid() == 0 and (servers or release >= (6, 16)) and servers != [int(ready["stage"])]:
+        raise Failure(f"server {ready['stage']}", wait["on"])
+
+
+def check_device(_test, ready, _document, thread):
+    """The disk that a file is on, or that a device file stands for."""
+    sb = os.stat(ready["path"])
+    number = sb.st_rdev if stat.S_ISBLK(sb.st_mode) else sb.st_dev
+    device = f"{os.major(number)}:{os.minor(number)}"
+    name = os.path.basename(os.path.realpath(f"/sys/dev/block/{device}"))
+    thing, text = thread["wait"].get("object", {}), thread["wait"]["text"]
+    if os.major(number) and (thing.get("device"), thing.get("device_name")) != (device, name):
+        raise Failure(f"device {device} {name}", json.dumps(thing))
+    if not os.major(number) and "device" in thing or name not in text and os.major(number):
+        raise Failure(f"device {device} {name}", f"{text} {json.dumps(thing)}")
+
+
+def check_overlay(_test, ready, _document, thread):
+    """Its device number stands for no device."""
+    thing = thread["wait"].get("object", {})
+    check_facts(ready, thing, "path fs mount")
+    if "device" in thing or "device_name" in thing or ", on " in thread["wait"]["text"]:
+        raise Failure("no device", json.dumps(thing))
+
+
 TCP_LISTEN = Row("accept", "tcp", "fd local", state="LISTEN")
 TCP_CONNECT = Row("connect", "tcp", "fd remote", state="SYN_SENT")
 TCP_RECEIVE = Row("receive", "tcp", "fd local remote", state="ESTABLISHED")
@@ -132,7 +173,8 @@ POLL = Row("poll", "poll-set", members=True)
 EPOLL = Row("poll", "epoll", "fd", members=True)
 SLEEP = Row("sleep", "timer", deadline="must")
 SLEEP_POLL = Row("sleep", "timer poll-set -")
-DISK = Row("disk", "file", "fd path")
+DISK = Row("disk", "file", "fd path fs mount", check=check_device)
+FUSE_FD = Row("reply", "fuse", "fd path", check=check_mount)
 STOPPED = Row("stopped")
 TRACED = Row("traced")
 
@@ -258,12 +300,13 @@ ROWS = {
     "running": Row("running", also="runnable", still=False),
     "runnable": Row("runnable", also="running", still=False),
     "throttled": Row("throttled runnable", also="running", still=False),
-    "frozen-v1": Row("frozen", "cgroup -"),
-    "frozen-v2": Row("frozen", "cgroup -"),
-    "disk-read": Row("disk", "block", "fd path"),
-    "disk-fsync": Row("disk", "block", "fd path"),
+    "frozen-v1": Row("frozen", "cgroup", "path"),
+    "frozen-v2": Row("frozen", "cgroup", "path"),
+    "disk-read": Row("disk", "block", "fd path", check=check_device),
+    "disk-fsync": Row("disk", "block", "fd path", check=check_device),
     "disk-read-file": DISK,
     "disk-read-cold": DISK,
+    "disk-read-overlay": Row("disk", "file", "fd path fs mount", check=check_overlay),
     "disk-fault": Row("disk", "file block -"),
     "userfaultfd-fault": Row("reply unknown", "userfaultfd -"),
     # It is in write(2) to a pipe that has room.
@@ -277,6 +320,15 @@ ROWS = {
     "posix-lock": Row("lock unknown", "posix-lock", "fd"),
     "ofd-lock": Row("lock unknown", "ofd-lock", "fd"),
     "lease-open": Row("lock open unknown", "lease file -", still=False),
+    "fuse-open": Row("reply", "fuse", "path", check=check_mount),
+    "fuse-stat": Row("reply", "fuse", "path", check=check_mount),
+    "fuse-read": FUSE_FD,
+    "fuse-read-page": FUSE_FD,
+    "fuse-write": FUSE_FD,
+    "fuse-readdir": FUSE_FD,
+    # Which file the faulting address belongs to is not in the files that do not block.
+    "fuse-fault": Row("reply", "fuse"),
+    "autofs-open": Row("reply", "directory", "path", check=check_mount),
     "sysv-msgrcv": Row("receive unknown", "sysv-msg"),
     "sysv-msgsnd": Row("send unknown", "sysv-msg"),
     "sysv-semop": Row("semaphore unknown", "sysv-sem"),
@@ -515,6 +567,11 @@ class Test:
         for field in ("fd", "inode", "counter"):
             if field in thing and field in ready and as_number(thing[field]) != int(ready[field]):
                 raise Failure(f"{field} {ready[field]}", thing[field])
+        if thing.get("kind") == "cgroup":
+            # pwhy tells the path within the hierarchy, as /proc/PID/cgroup does.
+            if "path" in thing and not ready["path"].endswith(thing["path"]):
+                raise Failure(f"the end of {ready['path']}", thing["path"])
+            return
         for field in ("path", "local", "remote"):
             if field in thing and field in ready and address_plain(
                     thing[field]) != address_plain(ready[field]):

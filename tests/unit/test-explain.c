@@ -21,6 +21,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "explain/explain.h"
+#include "explain/place.h"
 #include "explain/rules.h"
 #include "explain/when.h"
 #include "explain/words.h"
@@ -183,6 +184,9 @@ static void when_satisfy(struct scene *sc, const struct rule *rule)
         } else if (rule->when == when_cgroup || rule->when == when_throttled) {
                 t->cgroup = scene_object(sc, "cgroup", -1);
                 t->has_on_cpu = true;
+        } else if (rule->when == when_on_remote || rule->when == when_on_fuse) {
+                t->call.object = scene_object(sc, "file", 3);
+                t->call.object->fs = rule->when == when_on_fuse ? "fuse.sshfs" : "nfs4";
         } else if (rule->when == when_pty_master)
                 o->path = "/dev/ptmx";
         else if (rule->when == when_posix_lock)
@@ -284,7 +288,8 @@ static void test_names(void **state)
 static void test_texts(void **state)
 {
         static const char words[] = "object|peer|child|children|parent|tracer|call|cpu|leaf|"
-                                    "members|left|atmost|backlog|incall";
+                                    "members|left|atmost|backlog|incall|"
+                                    "server|daemon|automounter|device|for";
 
         (void)state;
         for (size_t i = 0; i < n_rules; i++) {
@@ -349,6 +354,7 @@ static void test_subjects(void **state)
                 case SUBJECT_TIMER:
                 case SUBJECT_LOCK:
                 case SUBJECT_CGROUP:
+                case SUBJECT_PLACE:
                 case SUBJECT_MADE:
                         if (!r->made)
                                 fail_msg("%s: makes nothing", r->name);

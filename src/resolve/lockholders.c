@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What fdinfo showed is kept with the fd that showed it, so that the next waiter costs one
+ * reading. Every time it is read again: a holder is named for now, not for a moment ago.
+ */
+#include "resolve/lockholders.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/procio.h"
+#include "resolve/call.h"
+#include "resolve/locktext.h"
+#include "resolve/resolver.h"
+
+#define SEARCH_NS (300 * NS_PER_MS) /* spent on others' fds, over a whole snapshot */
+#define HELD_MAX 65536
+
+struct held { /* a lock as the fdinfo of its holder showed it */
+        pid_t pid, tid;
+        int fd;
+        struct lock_line line;
+};
+
+void lock_search_done(struct lock_search *s)
+{
+        free(s->held);
+        *s = (struct lock_search){ .held = NULL };
+}
+
+static void held_add(struct lock_search *s, const struct held *h)
+{
+        if (s->n_held == s->room_held) {
+                size_t room = s->room_held ? s->room_held * 2 : 64;
+                struct held *grown =
+                        room > HELD_MAX ? NULL : realloc(s->held, room * sizeof(*grown));
+
+                if (!grown) {
+                        s->cut = true;
+                        return;
+                }
+                s->held = grown;
+                s->room_held = room;
+        }
+        s->held[s->n_held++] = *h;
+}
+
+static int number_name(const char *name)
+{
+        char *end;
+        long n = strtol(name, &end, 10);
+
+        return *name >= '0' && *name <= '9' && !*end && n <= INT32_MAX ? (int)n : -1;
+}
+
+static bool time_is_up(struct lock_search *s, int64_t start)
+{
+        if (s->spent_ns + clock_ns(CLOCK_MONOTONIC) - start < SEARCH_NS)
+                return false;
+        s->cut = true;
+        return true;
+}
+
+/* All locks of one table of fds; how many fds it has. A recorded tree has one a process. */
+static size_t table_search(
+        struct lock_search *s, struct procio *io, int dir, pid_t pid, pid_t tid, int64_t start)
+{
+        struct held h = { .pid = pid, .tid = tid };
+        _cleanup_closedir_ DIR *d = NULL;
+        struct dirent *e;
+        char path[48];
+        size_t n = 0;
+        int fd;
+
+        snprintf(path, sizeof(path), "task/%d/fdinfo", (int)tid);
+        fd = openat(dir, procio_live(io) ? path : "fdinfo", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        d = fd < 0 ? NULL : fdopendir(fd);
+        if (!d) {
+                s->refused |= errno == EACCES || errno == EPERM;
+                if (fd >= 0)
+                        close(fd);
+                return 0;
+        }
+        while (!time_is_up(s, start) && (e = readdir(d))) { /* NOLINT(concurrency-mt-unsafe) */
+                struct fd_ref ref = { dir, pid, tid, number_name(e->d_name) };
+                const char *text;
+                ssize_t r = ref.fd < 0 ? 0 : procio_fd_info(io, &ref, &text);
+
+                s->refused |= r == -EACCES || r == -EPERM;
+                n += ref.fd >= 0;
+                if (r <= 0)
+                        continue;
+                h.fd = ref.fd;
+                while (lock_info_next(&text, &h.line))
+                        held_add(s, &h);
+        }
+        return n;
+}
+
+/* The main thread's table is that of all, unless it has exited before the others. */
+static void process_search(struct lock_search *s, struct procio *io, pid_t pid, int64_t start)
+{
+        _cleanup_close_ int dir = procio_open_process(io, pid);
+        _cleanup_closedir_ DIR *d = NULL;
+        struct dirent *e;
+        int fd;
+
+        if (dir < 0 || table_search(s, io, dir, pid, pid, start) || !procio_live(io))
+                return;
+        fd = openat(dir, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        d = fd < 0 ? NULL : fdopendir(fd);
+        if (!d) {
+                if (fd >= 0)
+                        close(fd);
+                return;
+        }
+        while (!time_is_up(s, start) && (e = readdir(d))) { /* NOLINT(concurrency-mt-unsafe) */
+                int tid = number_name(e->d_name);
+
+                if (tid > 0 && tid != pid && table_search(s, io, dir, pid, tid, start))
+                        return;
+        }
+}
+
+static void all_search(struct lock_search *s, struct procio *io, int64_t start)
+{
+        int fd = openat(procio_root(io), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        _cleanup_closedir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
+        struct dirent *e;
+
+        if (!d) {
+                if (fd >= 0)
+                        close(fd);
+                return;
+        }
+        while (!time_is_up(s, start) && (e = readdir(d))) { /* NOLINT(concurrency-mt-unsafe) */
+                int pid = number_name(e->d_name);
+
+                if (pid > 0)
+                        process_search(s, io, pid, start);
+        }
+}
+
+static void holder_add(struct resolver *r, struct holders *to, pid_t pid)
+{
+        if (pid == resolver_process_of(r)->pid) {
+                to->self = true;
+                return;
+        }
+        for (size_t i = 0; i < to->n; i++)
+                if (to->owners[i].pid == pid)
+                        return;
+        if (to->n < HOLDERS_MAX)
+                to->owners[to->n++] = (struct owner){
+                        .pid = pid, .comm = call_comm(r, pid), .role = ROLE_HOLDER
+                };
+}
+
+/* Does this fd still have the lock? */
+static bool held_still(struct procio *io, const struct held *h)
+{
+        _cleanup_close_ int dir = procio_open_process(io, h->pid);
+        struct fd_ref ref = { dir, h->pid, h->tid, h->fd };
+        struct lock_line line;
+        const char *text;
+
+        if (dir < 0 || procio_fd_info(io, &ref, &text) <= 0)
+                return false;
+        while (lock_info_next(&text, &line))
+                if (line.type == h->line.type && lock_same_file(&line, &h->line) &&
+                        line.write == h->line.write && line.start == h->line.start &&
+                        line.end == h->line.end)
+                        return true;
+        return false;
+}
+
+/* Of what was seen in fdinfo (of one process, or of all: pid 0), who has such a lock? */
+static bool holders_among(struct lock_search *s, struct resolver *r, pid_t pid,
+        const struct lock_line *lock, const struct lock_line *wanted, struct holders *to)
+{
+        bool found = false;
+
+        for (size_t i = 0; i < s->n_held; i++) {
+                const struct held *h = &s->held[i];
+
+                if ((pid && h->pid != pid) || h->line.type != lock->type ||
+                        !lock_same_file(&h->line, lock) || !lock_conflicts(&h->line, wanted))
+                        continue;
+                /* Against itself a process's POSIX locks never stand. */
+                if (lock->type == LOCK_POSIX && wanted->type == LOCK_POSIX &&
+                        h->pid == resolver_process_of(r)->pid)
+                        continue;
+                if (!held_still(resolver_io(r), h))
+                        continue;
+                holder_add(r, to, h->pid);
+                found = true;
+        }
+        return found;
+}
+
+void lock_holders(struct lock_search *s, struct resolver *r, const struct lock_line *lock,
+        const struct lock_line *wanted, struct holders *to)
+{
+        struct procio *io = resolver_io(r);
+        int64_t start = clock_ns(CLOCK_MONOTONIC);
+
+        if (lock->pid > 0) {
+                if (holders_among(s, r, lock->pid, lock, wanted, to))
+                        return;
+                if (!s->searched) {
+                        process_search(s, io, lock->pid, start);
+                        s->spent_ns += clock_ns(CLOCK_MONOTONIC) - start;
+                        if (holders_among(s, r, lock->pid, lock, wanted, to))
+                                return;
+                        start = clock_ns(CLOCK_MONOTONIC);
+                }
+        }
+        if (!s->searched) {
+                s->searched = true;
+                s->n_held = 0;
+                all_search(s, io, start);
+                s->spent_ns += clock_ns(CLOCK_MONOTONIC) - start;
+        }
+        holders_among(s, r, 0, lock, wanted, to);
+}

@@ -306,6 +306,7 @@ struct snapshot {
         size_t n_lost;    /* threads that were there and could not be read */
         size_t n_idle;    /* idle kernel threads left out */
         size_t n_matched; /* threads to be shown */
+        bool locks_searched; /* begun: a worker that got stuck in it is followed by one that leaves it */
 };
 
 #define for_each_process(p, s) for (struct process *p = (s)->processes; p; p = p->next)

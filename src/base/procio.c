@@ -207,16 +207,32 @@ ssize_t procio_read(struct procio *io, int dir, const char *path, pid_t pid, enu
         return n;
 }
 
-ssize_t procio_link(struct procio *io, int dir, const char *path, const char **ret_text)
+static ssize_t link_read(struct procio *io, int dir, const char *path, const char **ret_text)
 {
-        ssize_t n;
+        ssize_t n = readlinkat(dir, path, io->text, PATH_MAX);
 
-        watch_enter(io->watch, 0, HANG_NONE);
-        n = readlinkat(dir, path, io->text, PATH_MAX);
         if (n < 0)
                 return errno == ENOENT && !io->live ? recorded_error(dir, path) : -errno;
         io->text[n] = 0;
         *ret_text = io->text;
+        return n;
+}
+
+ssize_t procio_link(struct procio *io, int dir, const char *path, const char **ret_text)
+{
+        watch_enter(io->watch, 0, HANG_NONE);
+        return link_read(io, dir, path, ret_text);
+}
+
+ssize_t procio_link_of(struct procio *io, int dir, const char *path, pid_t pid, enum hang hang,
+        const char **ret_text)
+{
+        ssize_t n;
+
+        if (!watch_enter(io->watch, pid, hang))
+                return -ETIMEDOUT;
+        n = link_read(io, dir, path, ret_text);
+        watch_leave(io->watch);
         return n;
 }
 
@@ -241,8 +257,9 @@ ssize_t procio_fd_info(struct procio *io, const struct fd_ref *ref, const char *
 {
         char path[64];
 
+        /* An epoll set's needs its mutex, held while a file is added that does not answer. */
         return procio_read(io, ref->process_dir, fd_path(io, path, ref, "fdinfo"), ref->pid,
-                HANG_NONE, ret_text);
+                HANG_FILE, ret_text);
 }
 
 /* "fd/3.mode" and "fd/3.protocol" of a recorded tree: one word. */

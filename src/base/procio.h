@@ -26,8 +26,8 @@ struct watch;
 enum hang {
         HANG_NONE = 0, /* cannot block on the target */
         HANG_MM = 1,   /* needs the target's mmap lock: cmdline, environ, memory */
-        HANG_FILE = 2, /* touches the file system behind: stat of an fd */
-        HANG_EXEC = 4, /* needs cred_guard_mutex, held during execve: stack, syscall */
+        HANG_FILE = 2, /* touches the file behind an fd: stat, fdinfo */
+        HANG_EXEC = 4, /* needs exec_update_lock, held during execve: stack, syscall, stat, wchan */
         HANG_ALL = 7,
 };
 
@@ -54,6 +54,9 @@ ssize_t procio_reread(struct procio *io, int fd, const char **ret_text);
 
 /* Target of a link. */
 ssize_t procio_link(struct procio *io, int dir, const char *path, const char **ret_text);
+/* The same, announced: where a hang is possible and must be blamed on somebody. */
+ssize_t procio_link_of(struct procio *io, int dir, const char *path, pid_t pid, enum hang hang,
+        const char **ret_text);
 
 /*
  * Files of an fd of a thread, whose table of fds need not be its process's (and the main

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The parent's side: start, watch, abandon. A quarter of the whole timeout is the patience
- * for a single read, so that a few hanging targets leave time for the others.
+ * for the first read that hangs, and half as much for each that follows, down to a bound: where
+ * much hangs, a dead file system is the reason, and dozens of targets share the time.
  */
 #include "base/worker.h"
 
@@ -20,7 +21,8 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 
-#define HANGS_PER_TIMEOUT 4
+#define PATIENCE_FIRST 4 /* part of the timeout */
+#define PATIENCE_LAST 64
 #define CRASHES_MAX 8
 #define EXIT_JOB_FAILED 100 /* exit status of a child whose job returned an error: 100 + n */
 
@@ -155,7 +157,7 @@ static pid_t child_start(int (*job)(void *arg), void *arg)
 
 int worker_run(struct watch *w, int64_t timeout_ns, int (*job)(void *arg), void *arg)
 {
-        int64_t patience_ns = timeout_ns / HANGS_PER_TIMEOUT, spent_ns = 0;
+        int64_t patience_ns = timeout_ns / PATIENCE_FIRST, spent_ns = 0;
         unsigned crashes = 0;
 
         for (;;) {
@@ -172,6 +174,8 @@ int worker_run(struct watch *w, int64_t timeout_ns, int (*job)(void *arg), void 
                         watch_blame(w);
                         if (spent_ns >= timeout_ns)
                                 return -ETIMEDOUT;
+                        if (patience_ns / 2 >= timeout_ns / PATIENCE_LAST)
+                                patience_ns /= 2;
                         continue;
                 }
                 /* The program around may have reaped it: then its end is all that is known. */

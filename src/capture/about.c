@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Facts of a process. Only its command line can hang: it lies in the process's memory, whose
- * lock a stuck process may hold.
+ * Facts of a process. Two can hang: the command line lies in the process's memory, whose lock
+ * a stuck process may hold; and stat wants exec_update_lock, which one stuck in execve(2) holds.
  */
 #include "capture/about.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/arena.h"
@@ -15,6 +16,54 @@
 #include "query.h"
 
 #define ARG_KEPT 4097 /* bytes of one argument: one more than is shown */
+
+/* "State:\tD (disk sleep)", "PPid:\t1" of status, and the name from comm: none takes a lock. */
+static ssize_t stat_substitute(
+        struct procio *io, int dir, const char *path, pid_t pid, struct procfile_stat *ret)
+{
+        struct procfile_stat s = { .cpu = -1 };
+        const char *text, *line;
+        char name[64];
+        ssize_t n;
+        int ppid;
+
+        snprintf(name, sizeof(name), "%sstatus", path);
+        n = procio_read(io, dir, name, pid, HANG_NONE, &text);
+        if (n < 0)
+                return n;
+        /* Its name is the line before; the kernel escapes newlines in it. */
+        line = strstr(text, "\nState:\t");
+        if (!line)
+                return 0;
+        s.state = line[8];
+        line = strstr(line, "\nPPid:\t");
+        if (line && sscanf(line + 7, "%d", &ppid) == 1)
+                s.ppid = ppid;
+        snprintf(name, sizeof(name), "%scomm", path);
+        n = procio_read(io, dir, name, pid, HANG_NONE, &text);
+        if (n < 0)
+                return n;
+        s.comm_len = strcspn(text, "\n");
+        if (s.comm_len > COMM_MAX)
+                s.comm_len = COMM_MAX;
+        memcpy(s.comm, text, s.comm_len);
+        *ret = s;
+        return 1;
+}
+
+ssize_t stat_read(
+        struct procio *io, int dir, const char *path, pid_t pid, struct procfile_stat *ret)
+{
+        const char *text;
+        char name[64];
+        ssize_t n;
+
+        snprintf(name, sizeof(name), "%sstat", path);
+        n = procio_read(io, dir, name, pid, HANG_EXEC, &text);
+        if (n == -ETIMEDOUT)
+                return stat_substitute(io, dir, path, pid, ret);
+        return n < 0 ? n : procfile_stat(text, (size_t)n, ret);
+}
 
 /* "a\0b\0c\0" */
 static void cmdline_read(struct procio *io, struct snapshot *s, struct process *p, int dir)

@@ -165,7 +165,8 @@ static void frame_add(struct paste_frame *frame, const struct parts *f)
         frame->unreliable = f->unreliable;
 }
 
-/* "[<c0997424>] (__schedule) from [<c0997a94>] (schedule+0x50/0xa8)", "__schedule from f+0x1/0x2" */
+/* "[<c0997424>] (__schedule) from [<c0997a94>] (schedule+0x50/0xa8)", "__schedule from f+0x1/0x2"
+ */
 static bool frame_arm(struct span s, struct paste_frame *ret)
 {
         struct parts called = { 0 }, caller = { 0 };

@@ -276,8 +276,8 @@ bool paste_blocker_read(struct span text, struct paste_blocker *ret)
                 b.kind = locks[i].kind;
                 owner = (struct span){ waiter.end + strlen(locks[i].words), s.end };
         }
-        if (!b.kind || (!span_take(&owner, "owned by task ") &&
-                               !span_take(&owner, "last held by task ")))
+        if (!b.kind ||
+                (!span_take(&owner, "owned by task ") && !span_take(&owner, "last held by task ")))
                 return false;
         /* "NAME:PID is", "NAME:PID <writer>"; "NAME:PID." and "NAME:PID <reader>" */
         if (span_len(waiter) > 3 && memcmp(waiter.end - 3, " is", 3) == 0)

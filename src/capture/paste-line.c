@@ -335,8 +335,8 @@ static bool take_tag(struct span *s, struct paste_line *l, bool always)
                 return true;
         }
         second = span_take_word(&c);
-        l->foreign |= always || (span_len(second) > 2 && second.end[-1] == ':' &&
-                                        second.end[-2] == ']');
+        l->foreign |=
+                always || (span_len(second) > 2 && second.end[-1] == ':' && second.end[-2] == ']');
         return false;
 }
 

@@ -111,8 +111,8 @@ static struct object *blocker_new(struct builder *b, const struct paste_blocker 
         o->owners = arena_new_one(b->arena, struct owner);
         if (!o->owners)
                 return NULL;
-        o->owners[0] = (struct owner){ blocker->owner, 0, text_new(b, blocker->owner_comm),
-                ROLE_HOLDER };
+        o->owners[0] =
+                (struct owner){ blocker->owner, 0, text_new(b, blocker->owner_comm), ROLE_HOLDER };
         o->n_owners = 1;
         return o;
 }

@@ -92,11 +92,11 @@ bool paste_release_read(struct span text, struct span *ret);
 struct paste_frame {
         char text[PASTE_FRAME_MAX]; /* with its newline; two lines where one tells two frames */
         size_t len;
-        size_t first_len;  /* of the first of two; 0: one */
-        struct span name;  /* of the last; empty: only an address */
-        bool bracketed;    /* "[<…>]" was before it */
-        bool unreliable;   /* "?" */
-        bool is_end_mark;  /* "0xffffffffffffffff" */
+        size_t first_len; /* of the first of two; 0: one */
+        struct span name; /* of the last; empty: only an address */
+        bool bracketed;   /* "[<…>]" was before it */
+        bool unreliable;  /* "?" */
+        bool is_end_mark; /* "0xffffffffffffffff" */
 };
 
 /* False: the line is no frame. */
@@ -131,14 +131,14 @@ void paste_call_fill(
 struct paste_task {
         uint64_t key; /* TID, and the boot that it is of */
         struct paste_head head;
-        size_t line;       /* of the text, where the report begins; from 1 */
-        bool anonymous;    /* a stack without a name */
-        bool has_head;     /* the scheduler's line was there, not only the detector's */
-        bool traced;       /* "Call Trace:" was */
-        bool outermost;    /* its stack is whole */
-        bool mixed;        /* another task's lines may be in it */
-        bool from_file;    /* its stack is that of a file */
-        char *stack;       /* as /proc/PID/stack has it; heap */
+        size_t line;    /* of the text, where the report begins; from 1 */
+        bool anonymous; /* a stack without a name */
+        bool has_head;  /* the scheduler's line was there, not only the detector's */
+        bool traced;    /* "Call Trace:" was */
+        bool outermost; /* its stack is whole */
+        bool mixed;     /* another task's lines may be in it */
+        bool from_file; /* its stack is that of a file */
+        char *stack;    /* as /proc/PID/stack has it; heap */
         size_t len, size;
         size_t n_frames;
         struct paste_registers registers;

@@ -146,8 +146,8 @@ static void context_turn(struct context *c, struct paste_task *t)
         c->task = t;
 }
 
-static void head_apply(struct reader *r, struct context *c, enum paste_head_kind kind,
-        const struct paste_head *h)
+static void head_apply(
+        struct reader *r, struct context *c, enum paste_head_kind kind, const struct paste_head *h)
 {
         struct paste_task *t = c->task;
         bool same = t && t->head.tid == h->tid && !t->n_frames && !t->has_head && !t->anonymous;
@@ -302,8 +302,8 @@ static void file_line(struct reader *r, const struct paste_line *l)
                 t = task_begin(r, l->tid);
                 if (!t)
                         return;
-                t->head = (struct paste_head){
-                        .pid = l->pid, .tid = l->tid, .ppid = -1, .cpu = -1 };
+                t->head =
+                        (struct paste_head){ .pid = l->pid, .tid = l->tid, .ppid = -1, .cpu = -1 };
                 t->from_file = true;
         }
         if (paste_frame_read(l->text, &f))

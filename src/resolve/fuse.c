@@ -27,6 +27,7 @@
 
 #define LINKS_MAX 500000 /* about a second */
 #define HOLDERS_MAX 256
+#define WANTED_MAX 64
 #define OWNERS_MAX 4 /* of a connection: forked children may have it too */
 
 struct holder {
@@ -38,6 +39,8 @@ struct search {
         struct procio *io;
         struct snapshot *snapshot;
         struct holder holders[HOLDERS_MAX];
+        uint64_t wanted[WANTED_MAX]; /* connections */
+        size_t n_wanted;
         size_t n_holders;
         size_t n_links;
         bool incomplete; /* somebody may have been missed */
@@ -80,30 +83,55 @@ static void holder_add(struct search *f, pid_t pid, const char *number)
                 f->holders[f->n_holders++] = h;
 }
 
-static void process_search(struct search *f, const char *pid)
+/*
+ * The links are not expected to block, but a process in the middle of execve(2) was seen to let
+ * them: then it is left out, and it is no daemon that serves.
+ */
+static void process_search(struct search *f, const char *name)
 {
         _cleanup_closedir_ DIR *d = NULL;
+        pid_t pid = (pid_t)strtol(name, NULL, 10);
         struct dirent *e;
         const char *link;
         char path[32];
 
-        snprintf(path, sizeof(path), "%.10s/fd", pid);
+        snprintf(path, sizeof(path), "%.10s/fd", name);
         d = directory_open(procio_root(f->io), path);
         if (!d) {
                 f->incomplete |= errno != ENOENT && errno != ESRCH;
                 return;
         }
         while ((e = readdir(d))) { /* NOLINT(concurrency-mt-unsafe) */
+                ssize_t n;
+
                 if (!isdigit((unsigned char)e->d_name[0]))
                         continue;
                 if (f->n_links++ >= LINKS_MAX) {
                         f->incomplete = true;
                         return;
                 }
-                if (procio_link(f->io, dirfd(d), e->d_name, &link) > 0 &&
-                        strcmp(link, "/dev/fuse") == 0)
-                        holder_add(f, (pid_t)strtol(pid, NULL, 10), e->d_name);
+                n = procio_link_of(f->io, dirfd(d), e->d_name, pid, HANG_EXEC, &link);
+                if (n == -ETIMEDOUT) {
+                        f->incomplete = true;
+                        return;
+                }
+                if (n > 0 && strcmp(link, "/dev/fuse") == 0)
+                        holder_add(f, pid, e->d_name);
         }
+}
+
+/* Has each connection that somebody waits on been found with somebody? */
+static bool all_found(const struct search *f)
+{
+        for (size_t i = 0; i < f->n_wanted; i++) {
+                bool found = false;
+
+                for (size_t k = 0; k < f->n_holders && !found; k++)
+                        found = f->holders[k].connection == f->wanted[i];
+                if (!found)
+                        return false;
+        }
+        return f->n_wanted < WANTED_MAX;
 }
 
 static void all_search(struct search *f)
@@ -115,7 +143,8 @@ static void all_search(struct search *f)
                 f->incomplete = true;
                 return;
         }
-        while (f->n_links < LINKS_MAX && (e = readdir(d))) /* NOLINT(concurrency-mt-unsafe) */
+        while (f->n_links < LINKS_MAX && !all_found(f) &&
+                (e = readdir(d))) /* NOLINT(concurrency-mt-unsafe) */
                 if (isdigit((unsigned char)e->d_name[0]))
                         process_search(f, e->d_name);
 }
@@ -170,27 +199,38 @@ static void owners_set(struct search *f, struct object *o)
         o->n_owners = o->owners ? n : 0;
 }
 
-void fuse_resolve(struct procio *io, struct snapshot *s)
+static void wanted_add(struct search *f, struct object *o)
 {
-        _cleanup_free_ struct search *f = NULL;
+        for (size_t i = 0; i < f->n_wanted; i++)
+                if (f->wanted[i] == o->fs_number)
+                        return;
+        if (f->n_wanted < WANTED_MAX)
+                f->wanted[f->n_wanted++] = o->fs_number;
+}
 
-        for_each_process(p, s) {
+static void objects_visit(struct search *f, void (*visit)(struct search *f, struct object *o))
+{
+        for_each_process(p, f->snapshot) {
                 for_each_thread(t, p) {
-                        struct object *const objects[] = { t->call.object, t->call.object2 };
-
-                        for (size_t i = 0; i < ARRAY_SIZE(objects); i++) {
-                                if (!is_awaited(objects[i]))
-                                        continue;
-                                if (!f) {
-                                        f = calloc(1, sizeof(*f));
-                                        if (!f)
-                                                return;
-                                        f->io = io;
-                                        f->snapshot = s;
-                                        all_search(f);
-                                }
-                                owners_set(f, objects[i]);
-                        }
+                        if (is_awaited(t->call.object))
+                                visit(f, t->call.object);
+                        if (is_awaited(t->call.object2))
+                                visit(f, t->call.object2);
                 }
         }
+}
+
+void fuse_resolve(struct procio *io, struct snapshot *s)
+{
+        _cleanup_free_ struct search *f = calloc(1, sizeof(*f));
+
+        if (!f)
+                return;
+        f->io = io;
+        f->snapshot = s;
+        objects_visit(f, wanted_add);
+        if (!f->n_wanted)
+                return;
+        all_search(f);
+        objects_visit(f, owners_set);
 }

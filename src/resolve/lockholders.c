@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -19,7 +20,12 @@
 #include "resolve/locktext.h"
 #include "resolve/resolver.h"
 
-#define SEARCH_NS (300 * NS_PER_MS) /* spent on others' fds, over a whole snapshot */
+/*
+ * Spent on others' fds, over a whole snapshot: of CPU time, so that the search ends at the
+ * same place on a busy machine, but not for ever.
+ */
+#define SEARCH_NS (300 * NS_PER_MS)
+#define SEARCH_WALL_NS (2 * NS_PER_S)
 #define HELD_MAX 65536
 
 struct held { /* a lock as the fdinfo of its holder showed it */
@@ -59,17 +65,43 @@ static int number_name(const char *name)
         return *name >= '0' && *name <= '9' && !*end && n <= INT32_MAX ? (int)n : -1;
 }
 
-static bool time_is_up(struct lock_search *s, int64_t start)
+static bool time_is_up(struct lock_search *s)
 {
-        if (s->spent_ns + clock_ns(CLOCK_MONOTONIC) - start < SEARCH_NS)
+        int64_t wall = clock_ns(CLOCK_MONOTONIC) - s->start_wall_ns;
+        int64_t cpu = clock_ns(CLOCK_THREAD_CPUTIME_ID) - s->start_ns;
+
+        if (s->spent_ns + cpu < SEARCH_NS && s->spent_wall_ns + wall < SEARCH_WALL_NS)
                 return false;
         s->cut = true;
         return true;
 }
 
+static void time_start(struct lock_search *s)
+{
+        s->start_wall_ns = clock_ns(CLOCK_MONOTONIC);
+        s->start_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+}
+
+static void time_stop(struct lock_search *s)
+{
+        s->spent_wall_ns += clock_ns(CLOCK_MONOTONIC) - s->start_wall_ns;
+        s->spent_ns += clock_ns(CLOCK_THREAD_CPUTIME_ID) - s->start_ns;
+}
+
+/*
+ * Locks are on what has a path. Of epoll sets and their like, fdinfo takes locks of theirs that
+ * somebody stuck may hold, and so it may of these devices.
+ */
+static bool fd_may_have_lock(struct procio *io, const struct fd_ref *ref)
+{
+        const char *link;
+
+        return procio_fd_link(io, ref, &link) > 0 && link[0] == '/' &&
+               strncmp(link, "/dev/fuse", 9) != 0 && strncmp(link, "/dev/dri/", 9) != 0;
+}
+
 /* All locks of one table of fds; how many fds it has. A recorded tree has one a process. */
-static size_t table_search(
-        struct lock_search *s, struct procio *io, int dir, pid_t pid, pid_t tid, int64_t start)
+static size_t table_search(struct lock_search *s, struct procio *io, int dir, pid_t pid, pid_t tid)
 {
         struct held h = { .pid = pid, .tid = tid };
         _cleanup_closedir_ DIR *d = NULL;
@@ -87,13 +119,16 @@ static size_t table_search(
                         close(fd);
                 return 0;
         }
-        while (!time_is_up(s, start) && (e = readdir(d))) { /* NOLINT(concurrency-mt-unsafe) */
+        while (!time_is_up(s) && (e = readdir(d))) { /* NOLINT(concurrency-mt-unsafe) */
                 struct fd_ref ref = { dir, pid, tid, number_name(e->d_name) };
                 const char *text;
-                ssize_t r = ref.fd < 0 ? 0 : procio_fd_info(io, &ref, &text);
+                ssize_t r;
 
-                s->refused |= r == -EACCES || r == -EPERM;
                 n += ref.fd >= 0;
+                if (ref.fd < 0 || !fd_may_have_lock(io, &ref))
+                        continue;
+                r = procio_fd_info(io, &ref, &text);
+                s->refused |= r == -EACCES || r == -EPERM;
                 if (r <= 0)
                         continue;
                 h.fd = ref.fd;
@@ -104,14 +139,14 @@ static size_t table_search(
 }
 
 /* The main thread's table is that of all, unless it has exited before the others. */
-static void process_search(struct lock_search *s, struct procio *io, pid_t pid, int64_t start)
+static void process_search(struct lock_search *s, struct procio *io, pid_t pid)
 {
         _cleanup_close_ int dir = procio_open_process(io, pid);
         _cleanup_closedir_ DIR *d = NULL;
         struct dirent *e;
         int fd;
 
-        if (dir < 0 || table_search(s, io, dir, pid, pid, start) || !procio_live(io))
+        if (dir < 0 || table_search(s, io, dir, pid, pid) || !procio_live(io))
                 return;
         fd = openat(dir, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         d = fd < 0 ? NULL : fdopendir(fd);
@@ -120,15 +155,15 @@ static void process_search(struct lock_search *s, struct procio *io, pid_t pid, 
                         close(fd);
                 return;
         }
-        while (!time_is_up(s, start) && (e = readdir(d))) { /* NOLINT(concurrency-mt-unsafe) */
+        while (!time_is_up(s) && (e = readdir(d))) { /* NOLINT(concurrency-mt-unsafe) */
                 int tid = number_name(e->d_name);
 
-                if (tid > 0 && tid != pid && table_search(s, io, dir, pid, tid, start))
+                if (tid > 0 && tid != pid && table_search(s, io, dir, pid, tid))
                         return;
         }
 }
 
-static void all_search(struct lock_search *s, struct procio *io, int64_t start)
+static void all_search(struct lock_search *s, struct procio *io)
 {
         int fd = openat(procio_root(io), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         _cleanup_closedir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
@@ -139,11 +174,11 @@ static void all_search(struct lock_search *s, struct procio *io, int64_t start)
                         close(fd);
                 return;
         }
-        while (!time_is_up(s, start) && (e = readdir(d))) { /* NOLINT(concurrency-mt-unsafe) */
+        while (!time_is_up(s) && (e = readdir(d))) { /* NOLINT(concurrency-mt-unsafe) */
                 int pid = number_name(e->d_name);
 
                 if (pid > 0)
-                        process_search(s, io, pid, start);
+                        process_search(s, io, pid);
         }
 }
 
@@ -208,24 +243,26 @@ void lock_holders(struct lock_search *s, struct resolver *r, const struct lock_l
         const struct lock_line *wanted, struct holders *to)
 {
         struct procio *io = resolver_io(r);
-        int64_t start = clock_ns(CLOCK_MONOTONIC);
 
         if (lock->pid > 0) {
                 if (holders_among(s, r, lock->pid, lock, wanted, to))
                         return;
                 if (!s->searched) {
-                        process_search(s, io, lock->pid, start);
-                        s->spent_ns += clock_ns(CLOCK_MONOTONIC) - start;
+                        time_start(s);
+                        process_search(s, io, lock->pid);
+                        time_stop(s);
                         if (holders_among(s, r, lock->pid, lock, wanted, to))
                                 return;
-                        start = clock_ns(CLOCK_MONOTONIC);
                 }
         }
-        if (!s->searched) {
-                s->searched = true;
+        if (!s->searched && resolver_snapshot(r)->locks_searched) {
+                s->cut = true;
+        } else if (!s->searched) {
+                s->searched = resolver_snapshot(r)->locks_searched = true;
                 s->n_held = 0;
-                all_search(s, io, start);
-                s->spent_ns += clock_ns(CLOCK_MONOTONIC) - start;
+                time_start(s);
+                all_search(s, io);
+                time_stop(s);
         }
         holders_among(s, r, 0, lock, wanted, to);
 }

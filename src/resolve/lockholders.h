@@ -20,10 +20,11 @@ struct resolver;
 struct lock_search {       /* zeroed at first; lasts for a snapshot */
         struct held *held; /* locks seen in fdinfo */
         size_t n_held, room_held;
-        int64_t spent_ns;
-        bool searched; /* all processes */
-        bool cut;      /* not to the end */
-        bool refused;  /* some of them */
+        int64_t start_ns, spent_ns;           /* of CPU time */
+        int64_t start_wall_ns, spent_wall_ns; /* by the clock on the wall */
+        bool searched;                        /* all processes */
+        bool cut;                             /* not to the end */
+        bool refused;                         /* some of them */
 };
 
 void lock_search_done(struct lock_search *s);

@@ -62,8 +62,9 @@ static int unmatched_fill(const struct pwhy_query *query, struct snapshot *s, co
 
                 if (found[i])
                         continue;
-                ret->unmatched[ret->n_unmatched++] = arena_printf(a, "%s: no task in the text is this",
-                        escape_text(a, target, strlen(target), ESCAPE_NAME_MAX));
+                ret->unmatched[ret->n_unmatched++] =
+                        arena_printf(a, "%s: no task in the text is this",
+                                escape_text(a, target, strlen(target), ESCAPE_NAME_MAX));
         }
         return 0;
 }

@@ -13,5 +13,4 @@ struct snapshot;
  * fills ret with a sentence for each target that named none. A text tells no users and no
  * control groups: with such a filter nothing matches. 0 or -ENOMEM.
  */
-int textselect_apply(
-        const struct pwhy_query *query, struct snapshot *s, struct selection *ret);
+int textselect_apply(const struct pwhy_query *query, struct snapshot *s, struct selection *ret);

@@ -59,7 +59,7 @@ static void sysv_sem(struct stage *st, int how)
 #else
         wait_call(st, pid, SYS_semtimedop, -1);
 #endif
-        stage_ready(st, pid, pid, "id=%d", id);
+        stage_ready(st, pid, pid, "id=%d number=1 needed=1", id);
 }
 
 static void posix_mq(struct stage *st, int how)

@@ -5,7 +5,9 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/file.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum how { FLOCK, POSIX, OFD };
@@ -38,8 +40,114 @@ static void lock_run(struct stage *st, int how)
         }
         /* fd stays open here: closing it would give up a POSIX lock on the file. */
         wait_call(st, pid, how == FLOCK ? SYS_flock : SYS_fcntl, -1);
-        stage_ready(st, pid, pid, "fd=%d path=%s inode=%lu holder=%d", fd, path, fd_inode(holder),
-                st->pid);
+        stage_ready(st, pid, pid, "fd=%d path=%s inode=%lu first_byte=0 last_byte=99 holder=%d", fd,
+                path, fd_inode(holder), st->pid);
+}
+
+/* The opener of the file is gone; the lock lives on with a child of its that has the fd. */
+static void flock_inherited(struct stage *st, int how)
+{
+        const char *path = stage_path(st, "locked");
+        int fd = (int)MUST(open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+        pid_t opener, pid;
+        uint64_t holder;
+
+        (void)how;
+        MUST(prctl(PR_SET_CHILD_SUBREAPER, 1));
+        opener = fork();
+        if (opener == 0) {
+                int locked = (int)MUST(open(path, O_RDWR | O_CLOEXEC));
+
+                lock_take(locked, FLOCK, false);
+                /* Not child_start(): the child outlives its parent. It dies with the stage. */
+                pid = fork();
+                if (pid == 0) {
+                        prctl(PR_SET_PDEATHSIG, 0);
+                        while (getppid() != st->pid)
+                                usleep(1000);
+                        prctl(PR_SET_PDEATHSIG, SIGKILL);
+                        shared_set(st, 0, (uint64_t)getpid());
+                        for (;;)
+                                pause();
+                }
+                _exit(0);
+        }
+        MUST(waitpid(opener, NULL, 0));
+        holder = shared_wait(st, 0);
+        pid = child_start(st);
+        if (pid == 0) {
+                lock_take(fd, FLOCK, true);
+                child_end();
+        }
+        wait_call(st, pid, SYS_flock, -1);
+        stage_ready(st, pid, pid, "fd=%d path=%s inode=%lu holder=%d", fd, path, fd_inode(fd),
+                (int)holder);
+}
+
+#define SHARERS 3
+
+/* Several have the lock together; one that wants it alone waits for them all. */
+static void flock_shared(struct stage *st, int how)
+{
+        const char *path = stage_path(st, "locked");
+        int fd = (int)MUST(open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+        pid_t pid, sharers[SHARERS];
+
+        (void)how;
+        for (unsigned i = 0; i < SHARERS; i++) {
+                sharers[i] = child_start(st);
+                if (sharers[i] == 0) {
+                        MUST(flock((int)MUST(open(path, O_RDWR | O_CLOEXEC)), LOCK_SH));
+                        shared_set(st, i, 1);
+                        for (;;)
+                                pause();
+                }
+                shared_wait(st, i);
+        }
+        pid = child_start(st);
+        if (pid == 0) {
+                lock_take(fd, FLOCK, true);
+                child_end();
+        }
+        wait_call(st, pid, SYS_flock, -1);
+        stage_ready(st, pid, pid, "fd=%d path=%s inode=%lu holder=%d,%d,%d", fd, path, fd_inode(fd),
+                (int)sharers[0], (int)sharers[1], (int)sharers[2]);
+}
+
+static _Noreturn void *posix_hold(void *arg)
+{
+        struct flock lock = {
+                .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 50, .l_len = 100
+        };
+
+        MUST(fcntl(*(int *)arg, F_SETLK, &lock));
+        for (;;)
+                pause();
+}
+
+/* Held by a thread that is not its process's first one, for other bytes that overlap. */
+static void posix_thread(struct stage *st, int how)
+{
+        const char *path = stage_path(st, "locked");
+        int fd = (int)MUST(open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+        pid_t pid, tid;
+
+        (void)how;
+        tid = thread_start(posix_hold, &fd, NULL, NULL);
+        wait_state(st, tid, "S");
+        pid = child_start(st);
+        if (pid == 0) {
+                struct flock lock = {
+                        .l_type = F_RDLCK, .l_whence = SEEK_CUR, .l_start = 20, .l_len = -10
+                };
+
+                lseek(fd, 100, SEEK_SET);
+                MUST(fcntl(fd, F_SETLKW, &lock));
+                child_end();
+        }
+        wait_call(st, pid, SYS_fcntl, -1);
+        stage_ready(st, pid, pid, "fd=%d path=%s inode=%lu first_byte=110 last_byte=119 holder=%d",
+                fd, path, fd_inode(fd), st->pid);
 }
 
 /* The holder of a lease is asked to give it up, and has a while (45 s) to do so. */
@@ -63,6 +171,10 @@ static void lease_open(struct stage *st, int how)
 
 const struct scene scenes_lock[] = {
         { "flock", lock_run, FLOCK, "flock(2) held by another process" },
+        { "flock-shared", flock_shared, 0, "flock(2) that three processes share" },
+        { "flock-inherited", flock_inherited, 0,
+                "flock(2) of a process that is gone, by its child" },
+        { "posix-lock-thread", posix_thread, 0, "fcntl(F_SETLKW), held by a thread of a process" },
         { "posix-lock", lock_run, POSIX, "fcntl(F_SETLKW) held by another process" },
         { "ofd-lock", lock_run, OFD, "fcntl(F_OFD_SETLKW) held by another process" },
         { "lease-open", lease_open, 0, "open(2) of a file somebody has a lease on" },

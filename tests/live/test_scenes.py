@@ -69,6 +69,7 @@ class Row:
     most: str = "certain"  # highest confidence that is right
     calls: str = ""  # allowed names of the system call
     also: str = ""  # reasons that may be true for a moment: ask again
+    holder: bool = False  # all of the ready line's holders must be named, nobody else
     still: bool = True  # does not run, so that nothing may have moved
     check: object = None  # of the whole document: f(test, ready, document, thread)
 
@@ -316,10 +317,14 @@ ROWS = {
     # It is in accept(2) on a listening socket, which has not been asked yet.
     "seccomp-accept": Row("reply unknown", "seccomp -"),
     "fanotify-open": Row("reply unknown", "fanotify -"),
-    "flock": Row("lock unknown", "flock", "fd"),
-    "posix-lock": Row("lock unknown", "posix-lock", "fd"),
-    "ofd-lock": Row("lock unknown", "ofd-lock", "fd"),
-    "lease-open": Row("lock open unknown", "lease file -", still=False),
+    "flock": Row("lock", "flock", "fd path inode", holder=True),
+    "flock-shared": Row("lock", "flock", "fd path inode", holder=True),
+    "flock-inherited": Row("lock", "flock", "fd path inode", holder=True),
+    "posix-lock": Row("lock", "posix-lock", "fd path inode first_byte last_byte", holder=True),
+    "posix-lock-thread": Row("lock", "posix-lock", "fd path inode first_byte last_byte",
+                             holder=True),
+    "ofd-lock": Row("lock", "ofd-lock", "fd path inode first_byte last_byte", holder=True),
+    "lease-open": Row("lock", "lease", "path inode", holder=True),
     "fuse-open": Row("reply", "fuse", "path", check=check_mount),
     "fuse-stat": Row("reply", "fuse", "path", check=check_mount),
     "fuse-read": FUSE_FD,
@@ -329,11 +334,11 @@ ROWS = {
     # Which file the faulting address belongs to is not in the files that do not block.
     "fuse-fault": Row("reply", "fuse"),
     "autofs-open": Row("reply", "directory", "path", check=check_mount),
-    "sysv-msgrcv": Row("receive unknown", "sysv-msg"),
-    "sysv-msgsnd": Row("send unknown", "sysv-msg"),
-    "sysv-semop": Row("semaphore unknown", "sysv-sem"),
-    "mq-receive": Row("receive unknown", "posix-mq", "fd"),
-    "mq-send": Row("send unknown", "posix-mq", "fd"),
+    "sysv-msgrcv": Row("receive", "sysv-msg", "id"),
+    "sysv-msgsnd": Row("send", "sysv-msg", "id"),
+    "sysv-semop": Row("semaphore", "sysv-sem", "id number needed"),
+    "mq-receive": Row("receive", "posix-mq", "fd path"),
+    "mq-send": Row("send", "posix-mq", "fd path"),
     "io-uring-wait": Row("poll unknown", "io_uring", "fd"),
     "i386-nanosleep": Row("sleep", "timer -", calls="nanosleep"),
     "i386-read": Row("read", "pipe", "fd inode", calls="read"),
@@ -473,6 +478,8 @@ class Test:
             self.check_stack(ready, thread)
         self.check_object(row, ready, thread["wait"], begin, end)
         self.check_owners(ready, thread["wait"])
+        if row.holder and os.geteuid() == 0:
+            self.check_holders(ready, thread["wait"])
         if row.check:
             row.check(self, ready, document, thread)
         if before != after:
@@ -564,7 +571,8 @@ class Test:
 
     @staticmethod
     def check_fields(row, ready, thing):
-        for field in ("fd", "inode", "counter"):
+        for field in ("fd", "inode", "counter", "id", "number", "needed", "first_byte",
+                      "last_byte"):
             if field in thing and field in ready and as_number(thing[field]) != int(ready[field]):
                 raise Failure(f"{field} {ready[field]}", thing[field])
         if thing.get("kind") == "cgroup":
@@ -612,6 +620,13 @@ class Test:
                 raise Failure(f"fd {fd} is {right[fd]}", kind)
         if len({m["fd"] for m in members}) < min(len(right), MEMBERS_MAX):
             raise Failure(f"members {ready['members']}", json.dumps(members))
+
+    @staticmethod
+    def check_holders(ready, wait):
+        told = sorted(o["pid"] for o in wait.get("on", []) if o.get("role") == "holder")
+        right = sorted(int(pid) for pid in ready["holder"].split(","))
+        if told != right:
+            raise Failure(f"holders {right}", told)
 
     @staticmethod
     def check_owners(ready, wait):

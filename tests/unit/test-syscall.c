@@ -22,7 +22,7 @@
 #define STRING(x) #x
 #define EXPANDED(x) STRING(x)
 
-#define LETTERS "iulxopsfFnPSt6vmLeGwOcWHB"
+#define LETTERS "iulxopsfFnPSt6vmLeGwOcWHBK"
 #define NR_END 600
 
 /* A name that the headers know expands to its number, another stays a name. */

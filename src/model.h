@@ -109,7 +109,7 @@ struct object {
         const char *comm;
         struct owner *owners; /* who can end a wait on it, as far as resolve knows */
         size_t n_owners;
-        bool has_range;       /* of a lock: bytes of the file */
+        bool has_range;                 /* of a lock: bytes of the file */
         int64_t range_start, range_end; /* the last one, too; INT64_MAX: to the file's end */
         bool has_id;
         int id;       /* of System V IPC */
@@ -117,8 +117,8 @@ struct object {
         bool has_number;
         uint16_t number; /* of a semaphore in its set */
         bool has_needed;
-        uint16_t needed; /* the semaphore must get so high; 0: as low */
-        const char *note; /* one more fact, for the evidence */
+        uint16_t needed;         /* the semaphore must get so high; 0: as low */
+        const char *note;        /* one more fact, for the evidence */
         const char *fs;          /* type of the file system it is on: "nfs4"; NULL: not asked */
         const char *source;      /* of that: "/dev/sda1", "server:/export" */
         const char *mount;       /* where it is mounted */
@@ -247,9 +247,9 @@ struct thread {
         int kernel_stack_error;           /* errno of the refusal; 0: none */
         const char *wchan;                /* NULL: not read or not told */
         const struct stack *user_stack;
-        struct object *cgroup; /* that freezes it or limits its CPU time; NULL: none found */
+        struct object *cgroup;  /* that freezes it or limits its CPU time; NULL: none found */
         struct object *blocker; /* lock that the kernel says it sleeps on; NULL: not told */
-        pid_t tracer;          /* 0: none or not asked */
+        pid_t tracer;           /* 0: none or not asked */
         const char *tracer_comm;
         struct call call;
         struct wait wait;
@@ -303,10 +303,10 @@ struct snapshot {
         struct process *processes, **processes_tail;
         struct gap *gaps, **gaps_tail;
         size_t n_processes, n_threads;
-        size_t n_lost;    /* threads that were there and could not be read */
-        size_t n_idle;    /* idle kernel threads left out */
-        size_t n_matched; /* threads to be shown */
-        bool locks_searched; /* begun: a worker that got stuck in it is followed by one that leaves it */
+        size_t n_lost;       /* threads that were there and could not be read */
+        size_t n_idle;       /* idle kernel threads left out */
+        size_t n_matched;    /* threads to be shown */
+        bool locks_searched; /* for holders: begun, and not again by a worker that follows */
 };
 
 #define for_each_process(p, s) for (struct process *p = (s)->processes; p; p = p->next)

@@ -61,15 +61,17 @@ void watch_leave(struct watch *w)
         w->pid = 0;
 }
 
-static void watch_blame(struct watch *w)
+/* True: what hung is known, and will not be asked again. */
+static bool watch_blame(struct watch *w)
 {
         if (!w->pid || w->n_hung == HUNG_MAX)
-                return;
+                return false;
         w->hung[w->n_hung].pid = w->pid;
         /* A read that was not expected to block did: leave that process alone. */
         w->hung[w->n_hung].hang = w->hang ? w->hang : HANG_ALL;
         w->n_hung++;
         watch_leave(w);
+        return true;
 }
 
 /* A child that waits for a CPU does not hang: the machine is busy. */
@@ -159,6 +161,7 @@ int worker_run(struct watch *w, int64_t timeout_ns, int (*job)(void *arg), void 
 {
         int64_t patience_ns = timeout_ns / PATIENCE_FIRST, spent_ns = 0;
         unsigned crashes = 0;
+        bool shrink;
 
         for (;;) {
                 pid_t child = child_start(job, arg);
@@ -171,10 +174,10 @@ int worker_run(struct watch *w, int64_t timeout_ns, int (*job)(void *arg), void 
                         /* It may end at once, or when the read ends; do not wait for that. */
                         poll(NULL, 0, 1);
                         waitpid(child, NULL, WNOHANG);
-                        watch_blame(w);
+                        shrink = watch_blame(w);
                         if (spent_ns >= timeout_ns)
                                 return -ETIMEDOUT;
-                        if (patience_ns / 2 >= timeout_ns / PATIENCE_LAST)
+                        if (shrink && patience_ns / 2 >= timeout_ns / PATIENCE_LAST)
                                 patience_ns /= 2;
                         continue;
                 }

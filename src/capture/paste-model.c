@@ -28,9 +28,12 @@ struct builder {
         bool x86_64, arm64;
 };
 
+/* A name ends at a NUL; one that begins with it is none. */
 static const char *text_new(struct builder *b, struct span s)
 {
-        return span_len(s) ? arena_strn(b->arena, s.p, span_len(s)) : NULL;
+        size_t len = span_len(s) ? strnlen(s.p, span_len(s)) : 0;
+
+        return len ? arena_strn(b->arena, s.p, len) : NULL;
 }
 
 /* What the functions at the end of stacks say of the machine. */

@@ -217,7 +217,7 @@ static ssize_t wchan_read(struct source *src, struct thread *t, int dir)
         ssize_t n;
 
         n = procio_read(
-                src->io, dir, task_path(path, t, "wchan"), t->process->pid, HANG_NONE, &text);
+                src->io, dir, task_path(path, t, "wchan"), t->process->pid, HANG_EXEC, &text);
         if (n > 0 && strcmp(text, "0") != 0)
                 t->wchan = arena_strn(src->snapshot->arena, text, strcspn(text, "\n"));
         return 0;
@@ -275,11 +275,10 @@ static int thread_attempt(struct source *src, struct thread *t, struct reading *
         if (r < 0)
                 return r;
         t->has_switches = r > 0;
-        n = procio_read(
-                src->io, rd->dir, task_path(path, t, "stat"), t->process->pid, HANG_NONE, &text);
+        n = stat_read(src->io, rd->dir, task_path(path, t, ""), t->process->pid, &stat);
         if (n < 0)
                 return (int)n;
-        if (procfile_stat(text, (size_t)n, &stat) > 0) {
+        if (n > 0) {
                 t->state = stat.state;
                 t->cpu = stat.cpu;
                 if (!rd->comm_kept || strcmp(rd->comm, stat.comm) != 0) {
@@ -460,7 +459,6 @@ static int process_read(struct source *src, const struct target *t, size_t n_tar
         struct procfile_stat stat;
         struct process *p;
         _cleanup_close_ int dir = -1;
-        const char *text;
         ssize_t n;
         int r;
 
@@ -469,15 +467,15 @@ static int process_read(struct source *src, const struct target *t, size_t n_tar
                 return 0;
         }
         rd.dir = dir = procio_open_process(src->io, t->pid);
-        n = dir < 0 ? dir : procio_read(src->io, dir, "stat", t->pid, HANG_NONE, &text);
+        n = dir < 0 ? dir : stat_read(src->io, dir, "", t->pid, &stat);
         if (is_gone(n) && !procio_live(src->io))
                 return 0; /* recorded for its name only, as somebody's parent */
-        if (n <= 0 || procfile_stat(text, (size_t)n, &stat) <= 0) {
+        if (n <= 0) {
                 gap_process(src, t->pid, is_gone(n) ? "ended while it was read" : "cannot be read",
                         !is_gone(n));
                 return 0;
         }
-        if (t->start_time && t->start_time != stat.start_time) {
+        if (t->start_time && stat.start_time && t->start_time != stat.start_time) {
                 gap_process(src, t->pid, "ended, and its number is another process's now", false);
                 return 0;
         }
@@ -497,6 +495,9 @@ static int process_read(struct source *src, const struct target *t, size_t n_tar
         r = threads_read(src, p, &rd, t, n_targets);
         if (r < 0)
                 return r;
+        if (watch_hung(src->watch, t->pid) & HANG_FILE)
+                snapshot_gap(src->snapshot, "file descriptors",
+                        "the file behind one does not answer", NULL, false);
         if (p->threads)
                 snapshot_add_process(src->snapshot, p);
         else if (!*src->query->filter.states)

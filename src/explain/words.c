@@ -110,8 +110,8 @@ static const char *noun_of_list(const char *kinds)
                 bool all = true;
 
                 for (const char *p = kinds; *p && all; p += strcspn(p, "|"), p += *p == '|') {
-                        const char *at = memmem(lists[i].kinds, strlen(lists[i].kinds), p,
-                                strcspn(p, "|"));
+                        const char *at =
+                                memmem(lists[i].kinds, strlen(lists[i].kinds), p, strcspn(p, "|"));
 
                         all = at && at[-1] == '|' && at[strcspn(p, "|")] == '|';
                 }

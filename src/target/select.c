@@ -16,6 +16,7 @@
 #include "base/escape.h"
 #include "base/procio.h"
 #include "base/procfile.h"
+#include "capture/about.h"
 #include "query.h"
 
 #define NAME_MAX_LEN 256
@@ -79,8 +80,7 @@ static bool candidate_read(struct procio *io, pid_t pid, struct candidate *ret)
         memset(ret, 0, sizeof(*ret));
         if (dir < 0)
                 return false;
-        n = procio_read(io, dir, "stat", pid, HANG_NONE, &text);
-        if (n <= 0 || procfile_stat(text, (size_t)n, &stat) <= 0)
+        if (stat_read(io, dir, "", pid, &stat) <= 0)
                 return false;
         memcpy(ret->comm, stat.comm, sizeof(ret->comm));
         ret->start_time = stat.start_time;

@@ -84,7 +84,6 @@ static void test_new(void **state)
         assert_int_equal(l[3].root, 2);
         assert_int_equal(l[6].root, 4);
         assert_int_equal(l[6].pid, 79);
-        assert_int_equal(l[6].minor, 0);
         assert_int_equal(l[4].minor, 0x2e);
         assert_int_equal(l[7].type, LOCK_LEASE);
         assert_int_equal(l[7].pid, 0);

@@ -69,7 +69,7 @@ static const char doc[] =
         "  pwhy --json -a | jq -r '.threads[].wait.text' | sort | uniq -c\n"
         "  pwhy --raw 4242            the kernel stack alone\n"
         "  dmesg | pwhy --explain-stack -\n"
-        "                             the hung tasks of a log, of this machine or another\n"
+        "                             hung tasks in a log, of any machine\n"
         "\n"
         "Without root, your own processes are explained from their system calls; the kernel "
         "shows kernel stacks to root only (CAP_SYS_ADMIN), and of other users' processes "

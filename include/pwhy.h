@@ -15,7 +15,15 @@
  * error: it is part of the snapshot, and rendered with its remedy. The library never prints
  * to the standard streams, never exits, never changes signal handlers, and never stops,
  * signals or writes to the processes it looks at. A query or snapshot is used by one thread
- * at a time. Taking a snapshot forks a worker process, which is reaped before it returns.
+ * at a time; different threads may use different ones at the same time.
+ *
+ * Taking a snapshot forks a worker process: the program sees a SIGCHLD, fork handlers
+ * (pthread_atfork) run, and nothing else of the program does. It keeps none of the program's
+ * descriptors open and runs none of its signal handlers. It is reaped before the function
+ * returns, unless the program ignores SIGCHLD or waits for any child at all: that may reap it
+ * first, and does no harm. A worker that is stuck in the kernel and had to be abandoned is
+ * reaped by pwhy_snapshot_free(), if it has ended by then. A thread that takes a snapshot
+ * must not be cancelled meanwhile.
  */
 #pragma once
 
@@ -23,6 +31,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/types.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -106,6 +115,61 @@ PWHY_EXPORT const char *pwhy_snapshot_unmatched_text(
  * themselves; PWHY_RAW has no place for them. */
 PWHY_EXPORT size_t pwhy_snapshot_gaps(const struct pwhy_snapshot *snapshot);
 PWHY_EXPORT const char *pwhy_snapshot_gap_text(const struct pwhy_snapshot *snapshot, size_t index);
+
+/*
+ * The facts about one thread that matches; index counts from 0 in the order in which they are
+ * rendered. NULL beyond the count, or without memory. The thread, and every string that the
+ * functions below return, is borrowed from the snapshot. Names and sentences are escaped for a
+ * terminal. What is not known is NULL, 0 or -1, as said. After pwhy_query_set_raw() nothing is
+ * explained: the reason is "unknown", and there is no text.
+ */
+struct pwhy_thread;
+PWHY_EXPORT const struct pwhy_thread *pwhy_snapshot_thread(
+        struct pwhy_snapshot *snapshot, size_t index);
+
+/* As the /proc that was read has them; in a text 0 where it does not tell. */
+PWHY_EXPORT pid_t pwhy_thread_pid(const struct pwhy_thread *thread);
+PWHY_EXPORT pid_t pwhy_thread_tid(const struct pwhy_thread *thread);
+/* The thread's name, which may differ from that of its process. NULL: not known. */
+PWHY_EXPORT const char *pwhy_thread_comm(const struct pwhy_thread *thread);
+/* The letter of stat(5); 0: not known. */
+PWHY_EXPORT char pwhy_thread_state(const struct pwhy_thread *thread);
+
+/* A reason of the JSON contract ("accept", "lock", "unknown" …): never NULL, constant. Later
+ * versions may know more of them. */
+PWHY_EXPORT const char *pwhy_thread_reason(const struct pwhy_thread *thread);
+/* How sure that is; in rising order. */
+enum pwhy_confidence {
+        PWHY_GUESS,
+        PWHY_LIKELY, /* the stack and the system call agree */
+        PWHY_CERTAIN /* read from the kernel or from the lock itself */
+};
+PWHY_EXPORT enum pwhy_confidence pwhy_thread_confidence(const struct pwhy_thread *thread);
+/* One sentence for people, without a full stop, in words that may change; NULL: none. */
+PWHY_EXPORT const char *pwhy_thread_text(const struct pwhy_thread *thread);
+/* What the verdict rests on, for people. NULL beyond the last. */
+PWHY_EXPORT const char *pwhy_thread_evidence(const struct pwhy_thread *thread, size_t index);
+
+/* Off the CPU for so many nanoseconds when the snapshot was taken; -1: not known. */
+PWHY_EXPORT int64_t pwhy_thread_for_ns(const struct pwhy_thread *thread);
+/* It may be wrong by so many nanoseconds, more or less. */
+PWHY_EXPORT int64_t pwhy_thread_for_error_ns(const struct pwhy_thread *thread);
+/* Is it a lower bound only? */
+PWHY_EXPORT bool pwhy_thread_for_at_least(const struct pwhy_thread *thread);
+
+/* The system call that it is in: "read"; NULL: in none, or not known. Constant. */
+PWHY_EXPORT const char *pwhy_thread_syscall(const struct pwhy_thread *thread);
+/* The kernel stack, exactly as the kernel printed it; NULL: could not be had. */
+PWHY_EXPORT const char *pwhy_thread_kernel_stack(const struct pwhy_thread *thread);
+
+/* Who can end the wait, as far as is known; index counts from 0. The TID is 0 where only the
+ * process is known; the role is one of the JSON contract ("holder", "peer" …), constant.
+ * Beyond the count: 0 and NULL. */
+PWHY_EXPORT size_t pwhy_thread_owners(const struct pwhy_thread *thread);
+PWHY_EXPORT pid_t pwhy_thread_owner_pid(const struct pwhy_thread *thread, size_t index);
+PWHY_EXPORT pid_t pwhy_thread_owner_tid(const struct pwhy_thread *thread, size_t index);
+PWHY_EXPORT const char *pwhy_thread_owner_comm(const struct pwhy_thread *thread, size_t index);
+PWHY_EXPORT const char *pwhy_thread_owner_role(const struct pwhy_thread *thread, size_t index);
 
 enum pwhy_format { PWHY_TEXT, PWHY_JSON, PWHY_RAW };
 

@@ -28,7 +28,7 @@
 #include "capture/source.h"
 #include "explain/explain.h"
 #include "query.h"
-#include "resolve/call.h"
+#include "resolve/timeout.h"
 #include "resolve/resolver.h"
 #include "resolve/sockets.h"
 #include "target/textselect.h"
@@ -164,7 +164,7 @@ static void times_apply(const struct job *j, struct snapshot *s)
 {
         if (j->clock)
                 schedclock_apply(j->clock, s);
-        call_deadlines(s);
+        timeout_deadlines(s);
 }
 
 static bool thread_matches(const struct pwhy_query *query, const struct thread *t)
@@ -221,9 +221,13 @@ int pipeline_run(const struct pwhy_query *query, struct pwhy_snapshot **ret_snap
         struct job *j;
         int r;
 
+        if (!a)
+                return -ENOMEM;
         snapshot = arena_new_one(a, struct pwhy_snapshot);
-        j = snapshot ? arena_new_one(a, struct job) : NULL;
-        if (!j) {
+        j = arena_new_one(a, struct job);
+        if (j)
+                j->watch = watch_new(a);
+        if (!snapshot || !j || !j->watch) {
                 arena_free(a);
                 return -ENOMEM;
         }
@@ -233,7 +237,7 @@ int pipeline_run(const struct pwhy_query *query, struct pwhy_snapshot **ret_snap
         snapshot->raw = query->raw;
         j->snapshot = snapshot;
         j->query = &light;
-        j->watch = watch_new(a);
+        snapshot->watch = j->watch;
         j->caller = getpid();
 
         r = worker_run(j->watch, query->timeout_ns, job_run, j);
@@ -256,6 +260,7 @@ int pipeline_run(const struct pwhy_query *query, struct pwhy_snapshot **ret_snap
         *ret_snapshot = snapshot;
         return 0;
 fail:
+        watch_reap(j->watch, true);
         arena_free(a);
         return r;
 }
@@ -264,7 +269,7 @@ int pipeline_run_text(const struct pwhy_query *query, const char *text, size_t l
         struct pwhy_snapshot **ret_snapshot)
 {
         struct arena *a = arena_new();
-        struct pwhy_snapshot *snapshot = arena_new_one(a, struct pwhy_snapshot);
+        struct pwhy_snapshot *snapshot = a ? arena_new_one(a, struct pwhy_snapshot) : NULL;
         int64_t start = clock_ns(CLOCK_MONOTONIC);
         int r;
 

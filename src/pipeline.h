@@ -8,11 +8,15 @@
 #include "target/select.h"
 
 struct pwhy_query;
+struct pwhy_thread;
+struct watch;
 
 struct pwhy_snapshot { /* lives in its own arena */
         struct snapshot model;
         struct selection selection;
-        bool raw; /* what was asked for are kernel stacks */
+        bool raw;                    /* what was asked for are kernel stacks */
+        struct watch *watch;         /* of the worker; NULL: there was none */
+        struct pwhy_thread *threads; /* the matching ones, when somebody asks for them */
 };
 
 int pipeline_run(const struct pwhy_query *query, struct pwhy_snapshot **ret_snapshot);

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/arena.h"
-#include "base/escape.h"
+#include "base/worker.h"
 #include "pipeline.h"
 #include "query.h"
 #include "render/render.h"
@@ -33,8 +33,10 @@ int pwhy_explain_text(const struct pwhy_query *query, const char *text, size_t l
 
 void pwhy_snapshot_free(struct pwhy_snapshot *snapshot)
 {
-        if (snapshot)
-                arena_free(snapshot->model.arena);
+        if (!snapshot)
+                return;
+        watch_reap(snapshot->watch, true);
+        arena_free(snapshot->model.arena);
 }
 
 size_t pwhy_snapshot_count(const struct pwhy_snapshot *snapshot)

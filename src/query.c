@@ -7,10 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "pwhy.h"
 
 #define TIMEOUT_DEFAULT_NS (2 * NS_PER_S)
+#define USER_LEN_FIRST ((size_t)1 << 10)
+#define USER_LEN_MAX ((size_t)1 << 20)
 
 int pwhy_query_new(struct pwhy_query **ret_query)
 {
@@ -87,9 +90,27 @@ int pwhy_query_set_states(struct pwhy_query *query, const char *states)
         return 0;
 }
 
+/* getpwnam(3) keeps its answer in one place for all threads of the program. */
+static int user_find(const char *user, uid_t *ret_uid)
+{
+        struct passwd pw, *found = NULL;
+        size_t size = USER_LEN_FIRST;
+        int r;
+
+        do {
+                _cleanup_free_ char *buffer = malloc(size *= 2);
+                if (!buffer)
+                        return -ENOMEM;
+                r = getpwnam_r(user, &pw, buffer, size, &found);
+        } while (r == ERANGE && size < USER_LEN_MAX);
+        if (!found)
+                return r == ENOMEM ? -ENOMEM : -ENOENT;
+        *ret_uid = pw.pw_uid;
+        return 0;
+}
+
 int pwhy_query_set_user(struct pwhy_query *query, const char *user)
 {
-        struct passwd *pw;
         char *end;
         unsigned long uid;
 
@@ -98,10 +119,9 @@ int pwhy_query_set_user(struct pwhy_query *query, const char *user)
         if (*user >= '0' && *user <= '9' && !*end && !errno && uid < UINT32_MAX) {
                 query->filter.uid = (uid_t)uid;
         } else {
-                pw = getpwnam(user); /* NOLINT(concurrency-mt-unsafe): one thread per query */
-                if (!pw)
-                        return -ENOENT;
-                query->filter.uid = pw->pw_uid;
+                int r = user_find(user, &query->filter.uid);
+                if (r < 0)
+                        return r;
         }
         query->filter.has_uid = true;
         return 0;

@@ -224,12 +224,12 @@ ssize_t procio_link(struct procio *io, int dir, const char *path, const char **r
         return link_read(io, dir, path, ret_text);
 }
 
-ssize_t procio_link_of(struct procio *io, int dir, const char *path, pid_t pid, enum hang hang,
-        const char **ret_text)
+ssize_t procio_link_of(
+        struct procio *io, int dir, const char *path, pid_t pid, const char **ret_text)
 {
         ssize_t n;
 
-        if (!watch_enter(io->watch, pid, hang))
+        if (!watch_enter(io->watch, pid, HANG_EXEC))
                 return -ETIMEDOUT;
         n = link_read(io, dir, path, ret_text);
         watch_leave(io->watch);
@@ -250,7 +250,8 @@ ssize_t procio_fd_link(struct procio *io, const struct fd_ref *ref, const char *
 {
         char path[64];
 
-        return procio_link(io, ref->process_dir, fd_path(io, path, ref, "fd"), ret_text);
+        return procio_link_of(
+                io, ref->process_dir, fd_path(io, path, ref, "fd"), ref->pid, ret_text);
 }
 
 ssize_t procio_fd_info(struct procio *io, const struct fd_ref *ref, const char **ret_text)

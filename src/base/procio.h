@@ -54,9 +54,10 @@ ssize_t procio_reread(struct procio *io, int fd, const char **ret_text);
 
 /* Target of a link. */
 ssize_t procio_link(struct procio *io, int dir, const char *path, const char **ret_text);
-/* The same, announced: where a hang is possible and must be blamed on somebody. */
-ssize_t procio_link_of(struct procio *io, int dir, const char *path, pid_t pid, enum hang hang,
-        const char **ret_text);
+
+/* As above, of a process: where access is checked under exec_update_lock, it may hang. */
+ssize_t procio_link_of(
+        struct procio *io, int dir, const char *path, pid_t pid, const char **ret_text);
 
 /*
  * Files of an fd of a thread, whose table of fds need not be its process's (and the main

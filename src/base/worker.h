@@ -20,6 +20,7 @@
 struct arena;
 
 #define HUNG_MAX 64
+#define LEFT_MAX 16
 
 struct watch {          /* in shared memory */
         uint64_t beat;  /* grows with each read */
@@ -30,6 +31,10 @@ struct watch {          /* in shared memory */
                 pid_t pid;
                 unsigned hang; /* bits of enum hang */
         } hung[HUNG_MAX];
+        bool done;  /* the job has returned… */
+        int result; /* …this */
+        size_t n_left;
+        int left[LEFT_MAX]; /* pidfds of children that were killed and have not ended yet */
 };
 
 struct watch *watch_new(struct arena *a);
@@ -41,9 +46,13 @@ void watch_leave(struct watch *w);
 /* Everything that hung, of one process. */
 unsigned watch_hung(const struct watch *w, pid_t pid);
 
+/* Reap what was left behind and has ended since. The last time: forget about the others. */
+void watch_reap(struct watch *w, bool last);
+
 /*
  * Run job(arg) in a child; again after each hang or crash, so that the job must keep its
- * position in shared memory. timeout_ns bounds the time spent on waiting for what hangs.
+ * position in shared memory. All the program's descriptors are closed in there, and all
+ * signals blocked. timeout_ns bounds the time spent on waiting for what hangs.
  * Returns what the job returned (0 or a negative errno), -ETIMEDOUT when the time was used
  * up (what was captured so far is good), or -errno when no child could be made.
  */

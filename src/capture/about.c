@@ -156,7 +156,7 @@ bool about_read(struct procio *io, struct snapshot *s, const struct pwhy_query *
         if (query->raw || p->kernel)
                 return true;
         cmdline_read(io, s, p, dir);
-        n = procio_link(io, dir, "exe", &text);
+        n = procio_link_of(io, dir, "exe", p->pid, &text);
         if (n > 0)
                 p->exe = arena_strn(s->arena, text, (size_t)n);
         return true;

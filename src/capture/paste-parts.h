@@ -141,6 +141,9 @@ struct paste_task {
         char *stack;    /* as /proc/PID/stack has it; heap */
         size_t len, size;
         size_t n_frames;
+        bool begun;    /* a reliable function of it was there */
+        bool forked;   /* … and the last was ret_from_fork */
+        bool switched; /* … or __switch_to, which __schedule may follow */
         struct paste_registers registers;
         bool has_blocker;
         struct paste_blocker blocker;

@@ -106,6 +106,7 @@ static struct paste_task *task_begin(struct reader *r, pid_t tid)
                 return task_new(r, r->boot << 32 | (uint64_t)(uint32_t)tid);
         t->line = r->line;
         t->has_head = t->traced = t->outermost = t->mixed = t->from_file = false;
+        t->begun = t->forked = t->switched = false;
         t->has_blocker = false;
         t->len = t->n_frames = 0;
         t->registers = (struct paste_registers){ 0 };
@@ -230,17 +231,48 @@ static void context_drop(struct context *c)
         c->task = NULL;
 }
 
+static bool name_is(struct span name, const char *word)
+{
+        return span_len(name) == strlen(word) && span_begins(name, word);
+}
+
+/*
+ * Does the order of functions show that lines of another task are among these? A blocked task
+ * sleeps in __schedule, so nothing is below it; and if the stack before was not whole, one
+ * that does not begin there begins with the rest of that.
+ */
+static bool frame_is_mixed(
+        const struct context *c, const struct paste_task *t, const struct paste_frame *f)
+{
+        static const char *const first[] = { "__schedule", "__switch_to", "schedule",
+                "context_switch", "__switch_to_asm" };
+
+        if (f->unreliable || f->first_len || t->head.state == 'R')
+                return false;
+        if (t->begun)
+                return name_is(f->name, "__schedule") && !t->switched;
+        for (size_t i = 0; i < ARRAY_SIZE(first); i++)
+                if (name_is(f->name, first[i]))
+                        return false;
+        return c->left && !f->bracketed;
+}
+
+/* May a frame follow the outermost one? The kernel's threads have two: "ret_from_fork_asm". */
+static bool frame_may_follow(const struct paste_task *t, const struct paste_frame *f)
+{
+        return f->unreliable || f->is_end_mark ||
+               (t->forked && span_begins(f->name, "ret_from_fork"));
+}
+
 /* Does a frame belong to the context's task? */
 static bool frame_belongs(struct reader *r, struct context *c, const struct paste_line *l,
         const struct paste_frame *f)
 {
         struct paste_task *t = c->task;
-        bool outermost = paste_frame_is_outermost(f->name);
 
         if (c->skipping)
                 return false;
-        /* The end mark of old kernels follows; a second outermost one may, "ret_from_fork". */
-        if (t && t->outermost && !f->unreliable && !f->is_end_mark && !outermost) {
+        if (t && t->outermost && !frame_may_follow(t, f)) {
                 if (!t->anonymous) {
                         context_drop(c);
                         return false;
@@ -259,6 +291,7 @@ static bool frame_belongs(struct reader *r, struct context *c, const struct past
         /* The one before has a head and no stack: perhaps this is it. */
         if (c->left && c->left->has_head && !c->left->n_frames)
                 t->mixed = true;
+        t->mixed |= frame_is_mixed(c, t, f);
         return true;
 }
 
@@ -280,6 +313,11 @@ static void frame_add(struct reader *r, struct context *c, const struct paste_li
         stack_add(r, t, text, len);
         if (f->is_end_mark || (!f->unreliable && paste_frame_is_outermost(f->name)))
                 t->outermost = true;
+        if (f->unreliable)
+                return;
+        t->begun = true;
+        t->forked = span_begins(f->name, "ret_from_fork");
+        t->switched = span_begins(f->name, "__switch_to");
 }
 
 /* A line of a trace of which a part is missing: its place is kept, as a function unknown. */

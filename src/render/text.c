@@ -173,8 +173,8 @@ static void process_title(struct page *p, const struct process *process)
 
         if (process->pid <= 0) { /* a stack in a text that does not say whose it is */
                 page_flow(p, STYLE_BOLD,
-                        page_join(p, "stack in line ", page_number(p, process->threads->line),
-                                NULL));
+                        page_join(
+                                p, "stack in line ", page_number(p, process->threads->line), NULL));
                 return;
         }
         if (process->inner_pid > 0 && process->inner_pid != process->pid)

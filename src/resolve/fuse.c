@@ -110,7 +110,7 @@ static void process_search(struct search *f, const char *name)
                         f->incomplete = true;
                         return;
                 }
-                n = procio_link_of(f->io, dirfd(d), e->d_name, pid, HANG_EXEC, &link);
+                n = procio_link_of(f->io, dirfd(d), e->d_name, pid, &link);
                 if (n == -ETIMEDOUT) {
                         f->incomplete = true;
                         return;

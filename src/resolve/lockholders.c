@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/procio.h"
 #include "resolve/call.h"
+#include "resolve/children.h"
 #include "resolve/locktext.h"
 #include "resolve/resolver.h"
 
@@ -193,7 +194,7 @@ static void holder_add(struct resolver *r, struct holders *to, pid_t pid)
                         return;
         if (to->n < HOLDERS_MAX)
                 to->owners[to->n++] = (struct owner){
-                        .pid = pid, .comm = call_comm(r, pid), .role = ROLE_HOLDER
+                        .pid = pid, .comm = children_comm(r, pid), .role = ROLE_HOLDER
                 };
 }
 

@@ -22,6 +22,7 @@
 #include "base/procio.h"
 #include "model.h"
 #include "resolve/call.h"
+#include "resolve/children.h"
 #include "resolve/callmem.h"
 #include "resolve/cgroups.h"
 #include "resolve/fuse.h"
@@ -126,19 +127,24 @@ const char *resolver_file(struct resolver *r, const char *path)
                                                                                        : NULL;
 }
 
-static bool link_copy(struct procio *io, int dir, const char *path, char ret[static 64])
+static bool link_copy(struct procio *io, int dir, const char *path, pid_t pid, char ret[static 64])
 {
         const char *link;
 
-        if (procio_link(io, dir, path, &link) <= 0)
+        if (procio_link_of(io, dir, path, pid, &link) <= 0)
                 return false;
         snprintf(ret, 64, "%.63s", link);
         return true;
 }
 
+ssize_t resolver_path(struct resolver *r, const char *path, const char **ret_text)
+{
+        return procio_link_of(r->io, r->dir, path, r->process->pid, ret_text);
+}
+
 bool resolver_link(struct resolver *r, const char *path, char ret[static 64])
 {
-        return link_copy(r->io, r->dir, path, ret);
+        return link_copy(r->io, r->dir, path, r->process->pid, ret);
 }
 
 bool resolver_own_link(struct resolver *r, const char *path, char ret[static 64])
@@ -146,7 +152,7 @@ bool resolver_own_link(struct resolver *r, const char *path, char ret[static 64]
         char own[80];
 
         snprintf(own, sizeof(own), "self/%s", path);
-        return link_copy(r->io, procio_root(r->io), own, ret);
+        return link_copy(r->io, procio_root(r->io), own, 0, ret);
 }
 
 struct snapshot *resolver_snapshot(struct resolver *r)
@@ -163,7 +169,7 @@ static void net_ns_read(struct resolver *r)
         if (r->net_ns_asked)
                 return;
         r->net_ns_asked = true;
-        if (procio_link(r->io, r->dir, "ns/net", &link) > 0 &&
+        if (procio_link_of(r->io, r->dir, "ns/net", r->process->pid, &link) > 0 &&
                 sscanf(link, "net:[%llu]", &inode) == 1)
                 r->process->net_ns = inode;
 }
@@ -327,7 +333,7 @@ static void tracer_read(struct resolver *r, struct thread *t)
         if (n <= 0 || procfile_status(text, (size_t)n, &status) <= 0 || status.tracer <= 0)
                 return;
         t->tracer = status.tracer;
-        t->tracer_comm = call_comm(r, status.tracer);
+        t->tracer_comm = children_comm(r, status.tracer);
 }
 
 void resolver_thread(void *arg, struct thread *t, int dir)
@@ -342,7 +348,7 @@ void resolver_thread(void *arg, struct thread *t, int dir)
         if (t->state == 't' || t->state == 'T')
                 tracer_read(r, t);
         if (t->state == 'Z' && t->process->ppid > 0 && !t->process->parent_comm)
-                t->process->parent_comm = call_comm(r, t->process->ppid);
+                t->process->parent_comm = children_comm(r, t->process->ppid);
         cgroups_resolve(r, t);
         error = callmem_read(r->io, r->snapshot->arena, t, dir);
         call_resolve(r, t);

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 struct object;
 struct locks;
@@ -32,11 +33,13 @@ void resolver_finish(struct resolver *r);
 /* For call.c: the object of an fd of the thread in hand. NULL: no such fd, or refused. */
 struct object *resolver_fd(struct resolver *r, int fd);
 struct process *resolver_process_of(struct resolver *r);
-int resolver_dir(const struct resolver *r); /* directory fd of that process */
+int resolver_dir(const struct resolver *r);        /* directory fd of that process */
 struct locks **resolver_locks(struct resolver *r); /* kept for locks.c; NULL at first */
 /* A file of its process's directory; NULL. Lasts until the next read. */
 const char *resolver_file(struct resolver *r, const char *path);
-/* A link of its process's directory, or of our own; false: refused, or not there. */
+/* A link of its process's directory: its length, or -errno. Lasts until the next read. */
+ssize_t resolver_path(struct resolver *r, const char *path, const char **ret_text);
+/* A short link of its process's directory, or of our own; false: refused, or not there. */
 bool resolver_link(struct resolver *r, const char *path, char ret[static 64]);
 bool resolver_own_link(struct resolver *r, const char *path, char ret[static 64]);
 struct procio *resolver_io(struct resolver *r);

@@ -19,6 +19,7 @@
 #include "base/procio.h"
 #include "model.h"
 #include "resolve/call.h"
+#include "resolve/children.h"
 #include "resolve/fstype.h"
 #include "resolve/kinds.h"
 #include "resolve/mounts.h"
@@ -79,8 +80,7 @@ static bool view_key(struct resolver *r, char key[static KEY_MAX])
         const char *root;
         int n;
 
-        if (!resolver_link(r, "ns/mnt", ns) ||
-                procio_link(resolver_io(r), resolver_dir(r), "root", &root) <= 0)
+        if (!resolver_link(r, "ns/mnt", ns) || resolver_path(r, "root", &root) <= 0)
                 n = snprintf(key, KEY_MAX, "pid %d", (int)resolver_process_of(r)->pid);
         else
                 n = snprintf(key, KEY_MAX, "%s %s", ns, root);
@@ -179,7 +179,7 @@ static void automounter_note(struct resolver *r, struct object *o, const struct 
         long pid = value ? strtol(value, NULL, 10) : 0;
         const char *comm;
 
-        if (pid <= 0 || pid > INT_MAX || !(comm = call_comm(r, (pid_t)pid)))
+        if (pid <= 0 || pid > INT_MAX || !(comm = children_comm(r, (pid_t)pid)))
                 return;
         o->owners = arena_new_one(resolver_snapshot(r)->arena, struct owner);
         if (!o->owners)
@@ -253,8 +253,7 @@ static void fd_note(
         /* Before fdinfo told, the path it has from our root must do, if that is its own, too. */
         if (o->has_mount_id)
                 m = mounts_find(mounts, o->mount_id);
-        else if (procio_link(resolver_io(r), resolver_dir(r), "root", &root) > 0 &&
-                 strcmp(root, "/") == 0)
+        else if (resolver_path(r, "root", &root) > 0 && strcmp(root, "/") == 0)
                 m = mounts_of_path(mounts, o->link);
         if (m)
                 mount_note(r, o, mounts, m);
@@ -274,7 +273,7 @@ static void path_note(
         } else {
                 if (at >= 0 && at < path && (int)c->args[at] != AT_FDCWD)
                         snprintf(name, sizeof(name), "fd/%d", (int)c->args[at]);
-                if (procio_link(resolver_io(r), resolver_dir(r), name, &base) <= 0 ||
+                if (resolver_path(r, name, &base) <= 0 ||
                         snprintf(full, sizeof(full), "%s/%s", base, o->path) >= PATH_MAX)
                         return;
                 m = mounts_of_path(mounts, full);

@@ -16,6 +16,7 @@
 #include "base/procio.h"
 #include "model.h"
 #include "resolve/call.h"
+#include "resolve/children.h"
 #include "resolve/resolver.h"
 #include "resolve/syscall.h"
 
@@ -88,7 +89,7 @@ static void note_add_process(
 
         if (pid <= 0)
                 return;
-        comm = call_comm(r, pid);
+        comm = children_comm(r, pid);
         snprintf(text, sizeof(text), ", last %s by %.64s (%d)", what,
                 comm ? comm : "a process that is gone", (int)pid);
         note_add(note, text);

@@ -86,7 +86,7 @@ static bool candidate_read(struct procio *io, pid_t pid, struct candidate *ret)
         ret->start_time = stat.start_time;
         if (stat.flags & 0x00200000) /* PF_KTHREAD */
                 return true;
-        n = procio_link(io, dir, "exe", &text);
+        n = procio_link_of(io, dir, "exe", pid, &text);
         if (n > 0) {
                 static const char deleted[] = " (deleted)";
                 size_t len = (size_t)n;

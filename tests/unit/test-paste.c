@@ -406,6 +406,32 @@ static void test_interleaved(void **state)
                 assert_int_equal(thread_find(s, tid)->wait.reason, REASON_UNKNOWN);
         }
         assert_non_null(s->gaps);
+
+        /* One begins while the other's outer functions are still to come. */
+        static const char *const mixtures[] = {
+                "[1.4]  vfs_read+0x1/0x2\n[1.5]  __schedule+0x1/0x2\n",
+                "[1.4]  __schedule+0x1/0x2\n[1.5]  inet_csk_accept+0x1/0x2\n"
+                "[1.6]  __schedule+0x1/0x2\n",
+                "[1.4]  __schedule+0x1/0x2\n[1.5]  pipe_read+0x1/0x2\n"
+                "[1.6]  entry_SYSCALL_64_after_hwframe+0x1/0x2\n"
+                "[1.7]  inet_csk_accept+0x1/0x2\n",
+                "[1.4]  __schedule+0x1/0x2\n[1.5]  pipe_read+0x1/0x2\n"
+                "[1.6]  entry_SYSCALL_64_after_hwframe+0x1/0x2\n"
+                "[1.7]  entry_SYSCALL_64_after_hwframe+0x1/0x2\n",
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(mixtures); i++) {
+                _cleanup_free_ char *text = NULL;
+
+                assert_true(asprintf(&text,
+                                    "[1.0] %s[1.1] Call Trace:\n[1.2]  __schedule+0x1/0x2\n"
+                                    "[1.2]  rpc_wait_bit_killable+0x1/0x2\n"
+                                    "[1.3] %s[1.3] Call Trace:\n%s",
+                                    HEAD("a", "D", "11"), HEAD("b", "S", "12"), mixtures[i]) > 0);
+                s = text_read(*state, text);
+                assert_int_equal(thread_find(s, 11)->wait.reason, REASON_REMOTE_FS);
+                assert_null(thread_find(s, 12)->kernel_stack);
+        }
 }
 
 /* A stack that is whole takes no more; frames without a head in a log are nobody's. */

@@ -29,7 +29,7 @@
 #include "model.h"
 #include "pwhy.h"
 #include "query.h"
-#include "resolve/call.h"
+#include "resolve/timeout.h"
 #include "resolve/kinds.h"
 #include "resolve/resolver.h"
 #include "resolve/syscall.h"
@@ -114,7 +114,7 @@ static struct process *capture(struct fixture *f)
         pwhy_query_free(query);
         if (clock)
                 schedclock_apply(clock, &f->s);
-        call_deadlines(&f->s);
+        timeout_deadlines(&f->s);
         assert_int_equal(next, 1);
         assert_false(arena_failed(f->arena));
         assert_non_null(f->s.processes);

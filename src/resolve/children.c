@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * /proc/PID/task/TID/children (CONFIG_PROC_CHILDREN). A process in a PID namespace of its own
+ * passes numbers of that namespace, which are looked for among its children.
+ */
+#include "resolve/children.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/cleanup.h"
+#include "base/procfile.h"
+#include "base/procio.h"
+#include "model.h"
+#include "resolve/call.h"
+#include "resolve/resolver.h"
+#include "resolve/syscall.h"
+
+#define CHILD_THREADS_MAX 64 /* threads whose children are listed */
+
+const char *children_comm(struct resolver *r, pid_t pid)
+{
+        struct procio *io = resolver_io(r);
+        struct procfile_stat stat;
+        const char *text;
+        char path[32];
+        ssize_t n;
+
+        /* There is no comm file before 2.6.33. */
+        snprintf(path, sizeof(path), "%d/stat", (int)pid);
+        n = procio_read(io, procio_root(io), path, pid, HANG_NONE, &text);
+        if (n > 0 && procfile_stat(text, (size_t)n, &stat) > 0)
+                return arena_str(resolver_snapshot(r)->arena, stat.comm);
+        snprintf(path, sizeof(path), "%d/comm", (int)pid);
+        n = procio_read(io, procio_root(io), path, pid, HANG_NONE, &text);
+        if (n <= 0)
+                return NULL;
+        return arena_strn(
+                resolver_snapshot(r)->arena, text, (size_t)(text[n - 1] == '\n' ? n - 1 : n));
+}
+
+static void child_add(struct process *p, struct owner children[static CHILDREN_MAX], pid_t pid)
+{
+        if (p->n_children == CHILDREN_MAX)
+                p->n_children_hidden++;
+        else
+                children[p->n_children++] = (struct owner){ .pid = pid, .role = ROLE_CHILD };
+}
+
+/* /proc/PID/task/TID/children: "12 13 ", CONFIG_PROC_CHILDREN */
+void children_read(struct resolver *r, struct process *p)
+{
+        struct procio *io = resolver_io(r);
+        struct owner children[CHILDREN_MAX];
+        _cleanup_closedir_ DIR *d = NULL;
+        struct dirent *e;
+        char path[48];
+        int fd, n = 0;
+
+        if (p->has_children || p->n_children)
+                return;
+        snprintf(path, sizeof(path), "%d/task", (int)p->pid);
+        fd = openat(procio_root(io), path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        d = fd < 0 ? NULL : fdopendir(fd);
+        if (!d) {
+                if (fd >= 0)
+                        close(fd);
+                return;
+        }
+        /* Any thread's child will do for wait(2). */
+        while (n < CHILD_THREADS_MAX && (e = readdir(d))) { /* NOLINT(concurrency-mt-unsafe) */
+                const char *text;
+                char name[48], *end;
+
+                if (e->d_name[0] == '.' || strlen(e->d_name) > 10)
+                        continue;
+                n++;
+                snprintf(name, sizeof(name), "%.10s/children", e->d_name);
+                if (procio_read(io, fd, name, p->pid, HANG_NONE, &text) < 0)
+                        continue;
+                p->has_children = true;
+                for (long pid = strtol(text, &end, 10); end != text; pid = strtol(text, &end, 10)) {
+                        text = end;
+                        if (pid > 0 && pid <= INT32_MAX)
+                                child_add(p, children, (pid_t)pid);
+                }
+        }
+        for (size_t i = 0; i < p->n_children; i++)
+                children[i].comm = children_comm(r, children[i].pid);
+        p->children =
+                arena_dup(resolver_snapshot(r)->arena, children, p->n_children * sizeof(*children));
+        if (!p->children)
+                p->n_children = 0;
+}
+
+/*
+ * The child of a process that itself calls it number: the same number, unless the process is in
+ * a PID namespace of its own. 0: not known.
+ */
+static pid_t child_seen(struct resolver *r, pid_t number)
+{
+        struct process *p = resolver_process_of(r);
+        struct procio *io = resolver_io(r);
+        char ours[64] = "", theirs[64] = "", childs[64];
+
+        if (!resolver_link(r, "ns/pid", theirs) || !resolver_own_link(r, "ns/pid", ours))
+                return p->inner_pid ? 0 : number;
+        if (strcmp(ours, theirs) == 0)
+                return number;
+        for (size_t i = 0; i < p->n_children; i++) {
+                struct procfile_status status = { 0 };
+                char path[48];
+                const char *text;
+                ssize_t n;
+
+                snprintf(path, sizeof(path), "%d/status", (int)p->children[i].pid);
+                n = procio_read(io, procio_root(io), path, 0, HANG_NONE, &text);
+                if (n <= 0 || procfile_status(text, (size_t)n, &status) <= 0 ||
+                        status.inner_pid != number)
+                        continue;
+                snprintf(path, sizeof(path), "%d/ns/pid", (int)p->children[i].pid);
+                n = procio_link_of(io, procio_root(io), path, p->children[i].pid, &text);
+                snprintf(childs, sizeof(childs), "%s", n > 0 ? text : "");
+                if (strcmp(childs, theirs) == 0)
+                        return p->children[i].pid;
+        }
+        return 0;
+}
+
+/* The process that a wait is for; NULL where any child will do. */
+struct object *children_object(struct resolver *r, const struct call *c)
+{
+        int64_t pid = (int32_t)c->args[0];
+        struct object *o;
+
+        if (call_is(c, "waitid")) {
+                if (c->args[0] == 3 /* P_PIDFD */) {
+                        o = resolver_fd(r, (int)c->args[1]);
+                        if (o && o->pid && !o->comm)
+                                o->comm = children_comm(r, o->pid);
+                        return o;
+                }
+                pid = c->args[0] == 1 /* P_PID */ ? (int32_t)c->args[1] : 0;
+        }
+        if (pid > 0)
+                pid = child_seen(r, (pid_t)pid);
+        if (pid <= 0)
+                return NULL;
+        o = call_object_new(r, "process");
+        if (o) {
+                o->pid = (pid_t)pid;
+                o->comm = children_comm(r, o->pid);
+        }
+        return o;
+}

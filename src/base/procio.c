@@ -271,7 +271,7 @@ static ssize_t recorded_word(
         ssize_t n;
 
         snprintf(path, sizeof(path), "fd/%d.%s", ref->fd, what);
-        n = procio_read(io, ref->process_dir, path, ref->pid, HANG_NONE, ret_text);
+        n = procio_read(io, ref->process_dir, path, ref->pid, HANG_FILE, ret_text);
         if (n > 0 && io->text[n - 1] == '\n')
                 io->text[--n] = 0;
         return n;

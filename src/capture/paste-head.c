@@ -78,10 +78,9 @@ static bool head_old(struct span text, struct paste_head *h)
                 s = rest;
                 word = take_last_word(&rest);
         }
-        if (span_len(word) == 7 && span_begins(word, "running"))
-                s = rest;
-        else if ((span_len(word) == 16 || span_len(word) == 8) && span_take_hex(&word, &address) &&
-                 word.p == word.end)
+        if ((span_len(word) == 7 && span_begins(word, "running")) ||
+                ((span_len(word) == 16 || span_len(word) == 8) && span_take_hex(&word, &address) &&
+                        word.p == word.end))
                 s = rest;
         s = span_trim(s);
         if (span_len(s) < 3 || s.end[-2] != ' ' || !strchr(STATES, s.end[-1]))

@@ -372,11 +372,9 @@ void paste_line_read(struct span line, struct paste_line *ret)
         for (int i = 0; i < PREFIXES_MAX; i++) {
                 const char *start = s.p;
 
-                if (take_iso_date(&s, &l))
-                        take_tag(&s, &l, false);
-                else if (take_date(&s))
+                if (take_date(&s))
                         take_tag(&s, &l, true);
-                else if (take_uptime(&s) || take_bracket_date(&s))
+                else if (take_iso_date(&s, &l) || take_uptime(&s) || take_bracket_date(&s))
                         take_tag(&s, &l, false);
                 else if (!take_level(&s) && !take_caller(&s, &l) && !take_facility(&s) &&
                          !(i == 0 && take_path(&s, &l)))

@@ -269,7 +269,7 @@ int worker_run(struct watch *w, int64_t timeout_ns, int (*job)(void *arg), void 
         bool shrink;
 
         for (;;) {
-                struct child child;
+                struct child child = { .pid = -1, .fd = -1 };
                 int r = child_start(w, job, arg, &child);
 
                 if (r < 0)

@@ -75,7 +75,7 @@ static struct span span_of(const char *text)
 
 static void span_check(struct span s, const char *text)
 {
-        if (span_len(s) != strlen(text) || memcmp(s.p, text, span_len(s)) != 0)
+        if (span_len(s) != strlen(text) || (*text && memcmp(s.p, text, span_len(s)) != 0))
                 fail_msg("\"%.*s\" instead of \"%s\"", (int)span_len(s), s.p, text);
 }
 

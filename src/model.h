@@ -99,6 +99,7 @@ struct object {
         struct member *members;
         size_t n_members;
         size_t n_members_hidden; /* beyond the bound */
+        bool partial;            /* the set could not be read to its end: more, perhaps */
         bool has_deadline;
         int64_t deadline_ns; /* time left; negative: it has passed */
         bool has_word;
@@ -106,6 +107,7 @@ struct object {
         bool has_counter;
         uint64_t counter; /* of an eventfd */
         pid_t pid;        /* of a process */
+        pid_t group;      /* a process group, as a wait is for; 0: none */
         const char *comm;
         struct owner *owners; /* who can end a wait on it, as far as resolve knows */
         size_t n_owners;
@@ -129,8 +131,6 @@ struct object {
         int mount_id;            /* of fdinfo, if has_mount_id */
         bool has_mount_id;
         const char *link; /* what the fd's link says */
-        unsigned flags;   /* open flags of the fd (fdinfo "flags:"), if has_flags */
-        bool has_flags;
 };
 
 #define MEMBERS_MAX 64 /* of a poll set; more are counted */
@@ -275,6 +275,7 @@ struct process {
         uid_t uid;
         bool has_uid;
         uint64_t start_time; /* ticks since boot, stat(5) field 22 */
+        unsigned n_alive;    /* threads that have not exited, as the kernel counts; 0: not told */
         bool kernel;         /* a kernel thread */
         uint64_t net_ns;     /* inode of its network namespace; 0: not known */
         const char *parent_comm;

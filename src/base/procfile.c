@@ -139,6 +139,14 @@ static bool stat_set_field(struct procfile_stat *s, unsigned number, bool negati
                         return false;
                 s->ppid = (pid_t)value;
                 return true;
+        case 5:
+                if (!negative && value <= INT_MAX)
+                        s->group = (pid_t)value;
+                return true;
+        case 20:
+                if (!negative && value <= UINT_MAX)
+                        s->n_threads = (unsigned)value;
+                return true;
         case 9:
                 if (negative || value > UINT32_MAX)
                         return false;

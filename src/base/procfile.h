@@ -19,6 +19,8 @@ struct procfile_stat { /* /proc/PID/stat, fs/proc/array.c do_task_stat() */
         char state;
         pid_t ppid;
         uint32_t flags;        /* PF_…; PF_KTHREAD is 0x00200000 */
+        pid_t group;           /* process group */
+        unsigned n_threads;    /* that have not exited; 0: not told */
         uint64_t utime, stime; /* clock ticks */
         uint64_t start_time;   /* clock ticks since boot */
         int cpu;               /* -1: not told (kernels before 2.2.8) */

@@ -312,7 +312,7 @@ int procio_fd_mode(struct procio *io, const struct fd_ref *ref)
                 return recorded_fd_mode(io, ref);
         if (!watch_enter(io->watch, ref->pid, HANG_FILE))
                 return -ETIMEDOUT;
-        /* From the inode in memory: a file system that does not answer is not asked. */
+        /* From the inode in memory where the file system can do that; others may be asked. */
         r = statx(ref->process_dir, fd_path(io, path, ref, "fd"),
                 AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, STATX_TYPE, &st);
         if (r < 0)

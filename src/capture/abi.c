@@ -13,8 +13,8 @@
 #include "symbol/stacktext.h"
 
 /*
- * Without a stack: the instruction before the pc. "int $0x80" is i386 in any program; "syscall"
- * is x86-64 in code above 4 GiB.
+ * Without a kernel stack, for a 64-bit program: the instruction before the pc. "int $0x80" is
+ * i386 in any program.
  */
 static enum abi abi_of_instruction(
         struct procio *io, const struct thread *t, int dir, const struct procfile_syscall *call)
@@ -24,10 +24,10 @@ static enum abi abi_of_instruction(
 
         if (procio_memory(io, dir, t->process->pid, call->pc - 2, bytes, 2) != 2)
                 /* Nobody recorded it; int $0x80 in 64-bit code is rare enough. */
-                return !procio_live(io) && call->sp >> 32 ? ABI_X86_64 : ABI_UNKNOWN;
+                return procio_live(io) ? ABI_UNKNOWN : ABI_X86_64;
         if (memcmp(bytes, int80_bytes, 2) == 0)
                 return ABI_I386;
-        return memcmp(bytes, syscall_bytes, 2) == 0 && call->pc >> 32 ? ABI_X86_64 : ABI_UNKNOWN;
+        return memcmp(bytes, syscall_bytes, 2) == 0 ? ABI_X86_64 : ABI_UNKNOWN;
 }
 
 /* The entry code of the kernel tells by which ABI a call came in. */
@@ -59,6 +59,9 @@ enum abi abi_detect(struct procio *io, const struct thread *t, int dir,
                 if (symbol_matches(symbol, wide))
                         return native;
         }
+        /* A 32-bit program has no stack above 4 GiB. */
+        if (!(call->sp >> 32))
+                return ABI_UNKNOWN;
         if (native != ABI_X86_64)
                 return native;
         return abi_of_instruction(io, t, dir, call);

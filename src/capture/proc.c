@@ -435,6 +435,7 @@ static int process_read(struct source *src, const struct target *t, size_t n_tar
         p->ppid = stat.ppid;
         p->comm = arena_str(src->snapshot->arena, stat.comm);
         p->start_time = stat.start_time;
+        p->n_alive = stat.n_threads;
         p->kernel = stat.flags & PF_KTHREAD;
         if (!about_read(src->io, src->snapshot, src->query, p, dir))
                 return 0;

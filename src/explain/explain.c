@@ -370,7 +370,8 @@ static void owners_fill(struct explainer *e, struct thread *t)
         case REASON_CHILD:
                 if (o && o->pid) {
                         owner_set(e, w, o->pid, 0, o->comm, ROLE_CHILD);
-                } else if (p->n_children) {
+                } else if (t->call.desc && !t->call.object && p->n_children &&
+                           call_is(&t->call, "wait4|waitpid|waitid")) {
                         w->on = p->children;
                         w->n_on = p->n_children;
                         if (o && p->n_children == 1 && !p->n_children_hidden) {

@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <linux/futex.h>
+#include <sched.h>
 #include <string.h>
 
 #include "resolve/syscall.h"
@@ -80,6 +81,9 @@ static enum truth has_state(const struct thread *t, const char *state)
 {
         const struct object *o = t->call.object;
 
+        /* splice and sendfile: the one of the two that is a socket */
+        if (t->call.object2 && t->call.object2->state)
+                o = t->call.object2;
         if (!o || !o->state)
                 return UNSURE;
         return strcmp(o->state, state) == 0 ? TRUE : FALSE;
@@ -121,7 +125,7 @@ enum truth when_set_empty(const struct thread *t)
 {
         const struct object *o = t->call.object;
 
-        return o && !o->n_members && !o->n_members_hidden ? TRUE : FALSE;
+        return o && !o->partial && !o->n_members && !o->n_members_hidden ? TRUE : FALSE;
 }
 
 enum truth when_set_empty_timeout(const struct thread *t)
@@ -144,13 +148,19 @@ enum truth when_futex_wait(const struct thread *t)
         switch (futex_command(t)) {
         case FUTEX_WAIT:
         case FUTEX_WAIT_BITSET:
-        case FUTEX_WAIT_REQUEUE_PI:
                 return TRUE;
         case -1:
                 return UNSURE;
         default:
                 return FALSE;
         }
+}
+
+enum truth when_requeue_pi(const struct thread *t)
+{
+        int command = futex_command(t);
+
+        return command == -1 ? UNSURE : command == FUTEX_WAIT_REQUEUE_PI ? TRUE : FALSE;
 }
 
 enum truth when_futex_lock(const struct thread *t)
@@ -185,6 +195,9 @@ enum truth when_leader_only(const struct thread *t)
 {
         if (t->tid != t->process->pid)
                 return FALSE;
+        /* The query may have left the others out, so the kernel's own count is asked first. */
+        if (t->process->n_alive > 1)
+                return TRUE;
         for_each_thread(other, t->process)
                 if (other != t && other->state != 'Z' && other->state != 'X')
                         return TRUE;
@@ -256,17 +269,49 @@ enum truth when_no_children(const struct thread *t)
 {
         const struct process *p = t->process;
 
-        return !p->has_children ? UNSURE : p->n_children ? FALSE : TRUE;
+        return p->has_children && !p->n_children ? TRUE : FALSE;
+}
+
+static bool is_child(const struct process *p, pid_t pid)
+{
+        for (size_t i = 0; i < p->n_children; i++)
+                if (p->children[i].pid == pid)
+                        return true;
+        return false;
 }
 
 enum truth when_child_named(const struct thread *t)
 {
+        const struct process *p = t->process;
+
+        if (!t->call.object || !t->call.object->pid)
+                return FALSE;
+        return is_child(p, t->call.object->pid)           ? TRUE
+               : !p->has_children || p->n_children_hidden ? UNSURE
+                                                          : FALSE;
+}
+
+enum truth when_wait_named(const struct thread *t)
+{
         return t->call.object && t->call.object->pid ? TRUE : FALSE;
 }
 
-enum truth when_child_single(const struct thread *t)
+enum truth when_wait_pidfd(const struct thread *t)
 {
-        const struct process *p = t->process;
+        return call_is(&t->call, "waitid") && t->call.args[0] == 3 /* P_PIDFD */ ? TRUE : FALSE;
+}
 
-        return p->has_children && p->n_children == 1 ? TRUE : FALSE;
+enum truth when_wait_group(const struct thread *t)
+{
+        return t->call.object && t->call.object->group ? TRUE : FALSE;
+}
+
+/* clone3's flags are in memory; only a stack says that it waits for that. */
+enum truth when_vfork(const struct thread *t)
+{
+        if (call_is(&t->call, "vfork"))
+                return TRUE;
+        if (call_is(&t->call, "clone"))
+                return t->call.args[0] & CLONE_VFORK ? TRUE : FALSE;
+        return t->kernel_stack && t->kernel_stack->n_frames ? TRUE : FALSE;
 }

@@ -23,6 +23,7 @@ enum truth when_set_empty(const struct thread *t);         /* a poll set without
 enum truth when_set_empty_timeout(const struct thread *t); /* … and with a timeout */
 enum truth when_timeout(const struct thread *t);
 enum truth when_futex_wait(const struct thread *t);
+enum truth when_requeue_pi(const struct thread *t);
 enum truth when_futex_lock(const struct thread *t);
 enum truth when_cgroup(const struct thread *t); /* one that holds it was found */
 enum truth when_no_cgroup(const struct thread *t);
@@ -36,7 +37,10 @@ enum truth when_local_call(const struct thread *t);    /* and the call is known 
 enum truth when_pty_master(const struct thread *t);
 enum truth when_ofd_lock(const struct thread *t);
 enum truth when_posix_lock(const struct thread *t);
-enum truth when_entry_only(const struct thread *t); /* nothing but the entry code on the stack */
-enum truth when_no_children(const struct thread *t);
+enum truth when_entry_only(const struct thread *t);  /* nothing but the entry code on the stack */
+enum truth when_no_children(const struct thread *t); /* known to have none */
 enum truth when_child_named(const struct thread *t);
-enum truth when_child_single(const struct thread *t);
+enum truth when_wait_named(const struct thread *t); /* a process, child or not */
+enum truth when_wait_pidfd(const struct thread *t);
+enum truth when_wait_group(const struct thread *t);
+enum truth when_vfork(const struct thread *t);

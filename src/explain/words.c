@@ -205,6 +205,8 @@ static void add_object(struct line *l, const struct object *o, const char *kind)
         else if (o->has_address)
                 add(l, "%s at 0x%llx", w && w->prefix ? w->prefix : "an address",
                         (unsigned long long)o->address);
+        else if (o->group)
+                add(l, "process group %d", (int)o->group);
         else if (o->pid)
                 add(l, "%.64s (%d)", o->comm ? o->comm : "process", (int)o->pid);
         else if (o->inode && w && w->prefix)
@@ -285,12 +287,16 @@ static void add_owner(struct line *l, const char *comm, pid_t pid, const char *u
 }
 
 /* "the lock of cron (12)", "the locks of cron (12), at (13) and 2 more" */
-static void add_whose(struct line *l, const struct object *o)
+static void add_whose(struct line *l, const struct thread *t, const struct object *o)
 {
         size_t n = o ? o->n_owners : 0;
 
         if (!n) {
                 add(l, "somebody else's lock");
+                return;
+        }
+        if (n == 1 && o->owners[0].pid == t->process->pid) {
+                add(l, "a lock that it holds itself, through another open file,");
                 return;
         }
         add(l, "the lock%s of ", n > 1 ? "s" : "");
@@ -341,11 +347,11 @@ static void add_members(struct line *l, const struct object *o)
         size_t n = o ? o->n_members + o->n_members_hidden : 0;
 
         if (!n) {
-                add(l, "%s", o ? "an event" : "any of a set of file descriptors");
+                add(l, "%s", o && !o->partial ? "an event" : "any of a set of file descriptors");
                 return;
         }
-        if (n > 1) {
-                add(l, "any of %zu file descriptors", n);
+        if (n > 1 || o->partial) {
+                add(l, "any of %s%zu file descriptors", o->partial ? "more than " : "", n);
                 return;
         }
         bool in = o->members[0].events & POLLIN, out = o->members[0].events & POLLOUT;
@@ -418,7 +424,7 @@ static void add_word(struct line *l, const char *word, size_t len, const struct 
         } else if (word_is(word, len, "backlog")) {
                 add_backlog(l, o);
         } else if (word_is(word, len, "whose")) {
-                add_whose(l, o);
+                add_whose(l, t, o);
         } else if (word_is(word, len, "by")) {
                 add_by(l, o);
         } else if (word_is(word, len, "needed")) {

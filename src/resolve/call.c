@@ -51,7 +51,7 @@ static bool member_make(struct resolver *r, int fd, uint32_t events, struct memb
 }
 
 /* struct pollfd { int fd; short events, revents; }: the same in every ABI */
-static struct object *poll_set(struct resolver *r, const struct call_memory *m)
+static struct object *poll_set(struct resolver *r, const struct call_memory *m, size_t passed)
 {
         struct object *o = call_object_new(r, "poll-set");
         struct member members[MEMBERS_MAX];
@@ -69,8 +69,10 @@ static struct object *poll_set(struct resolver *r, const struct call_memory *m)
                 else if (member_make(r, p.fd, (uint16_t)p.events, &members[n]))
                         n++;
         }
-        if (o)
+        if (o) {
                 members_set(r, o, members, n, hidden);
+                o->partial = passed > m->len / sizeof(struct pollfd);
+        }
         return o;
 }
 
@@ -105,6 +107,8 @@ static struct object *select_set(struct resolver *r, const struct call *c)
         }
         if (o)
                 members_set(r, o, members, n, hidden);
+        if (o)
+                o->partial = n_fds > FD_SET_MAX;
         return o;
 }
 
@@ -142,7 +146,7 @@ static void objects_resolve(struct resolver *r, struct call *c)
         if (poll >= 0) {
                 /* Without its memory the set is not known, which is not an empty set. */
                 if (c->memory[poll].bytes || !(uint32_t)c->args[poll + 1])
-                        c->object = poll_set(r, &c->memory[poll]);
+                        c->object = poll_set(r, &c->memory[poll], (uint32_t)c->args[poll + 1]);
         } else if (set >= 0) {
                 if (!c->memory_refused)
                         c->object = select_set(r, c);
@@ -168,8 +172,10 @@ void call_resolve(struct resolver *r, struct thread *t)
                 c->object = children_object(r, c);
                 return;
         }
-        if (t->state == 'D' && call_is(c, "vfork|clone|clone3"))
-                children_read(r, t->process);
+        if (t->state == 'D' && call_is(c, "vfork|clone|clone3")) {
+                c->object = children_vforked(r, t);
+                return;
+        }
         objects_resolve(r, c);
         timeout_resolve(r, c);
 }

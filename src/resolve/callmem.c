@@ -17,7 +17,7 @@
 
 #define STRING_LEN 256
 #define ADDRESS_LEN 128 /* sizeof(struct sockaddr_storage) */
-#define POLLFDS 1024
+#define POLLFDS 8192
 #define FD_SET_LEN 8192 /* 65536 fds */
 #define SEMBUFS 16
 #define PAGE 4096U

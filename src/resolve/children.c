@@ -61,8 +61,9 @@ void children_read(struct resolver *r, struct process *p)
         char path[48];
         int fd, n = 0;
 
-        if (p->has_children || p->n_children)
-                return;
+        /* Again each time: a thread that ran meanwhile may have others. */
+        p->has_children = false;
+        p->n_children = p->n_children_hidden = 0;
         snprintf(path, sizeof(path), "%d/task", (int)p->pid);
         fd = openat(procio_root(io), path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         d = fd < 0 ? NULL : fdopendir(fd);
@@ -72,13 +73,16 @@ void children_read(struct resolver *r, struct process *p)
                 return;
         }
         /* Any thread's child will do for wait(2). */
-        while (n < CHILD_THREADS_MAX && (e = readdir(d))) { /* NOLINT(concurrency-mt-unsafe) */
+        while ((e = readdir(d))) { /* NOLINT(concurrency-mt-unsafe) */
                 const char *text;
                 char name[48], *end;
 
                 if (e->d_name[0] == '.' || strlen(e->d_name) > 10)
                         continue;
-                n++;
+                if (++n > CHILD_THREADS_MAX) {
+                        p->n_children_hidden++; /* at least: the others are not looked at */
+                        break;
+                }
                 snprintf(name, sizeof(name), "%.10s/children", e->d_name);
                 if (procio_read(io, fd, name, p->pid, HANG_NONE, &text) < 0)
                         continue;
@@ -131,6 +135,66 @@ static pid_t child_seen(struct resolver *r, pid_t number)
         return 0;
 }
 
+static bool stat_of(struct resolver *r, pid_t pid, struct procfile_stat *ret)
+{
+        struct procio *io = resolver_io(r);
+        const char *text;
+        char path[32];
+        ssize_t n;
+
+        snprintf(path, sizeof(path), "%d/stat", (int)pid);
+        n = procio_read(io, procio_root(io), path, pid, HANG_NONE, &text);
+        return n > 0 && procfile_stat(text, (size_t)n, ret) > 0;
+}
+
+/* Children in a process group; group 0: the caller's own. */
+static struct object *group_object(struct resolver *r, pid_t group)
+{
+        struct process *p = resolver_process_of(r);
+        struct object *o = call_object_new(r, "process");
+        struct owner owners[CHILDREN_MAX];
+        struct procfile_stat stat;
+
+        if (!o)
+                return NULL;
+        if (group == 0 && stat_of(r, p->pid, &stat))
+                group = stat.group;
+        else if (p->inner_pid)
+                return NULL; /* a number of its own PID namespace */
+        if (group <= 0)
+                return NULL;
+        o->group = group;
+        for (size_t i = 0; i < p->n_children; i++)
+                if (stat_of(r, p->children[i].pid, &stat) && stat.group == group)
+                        owners[o->n_owners++] = p->children[i];
+        o->owners = arena_dup(resolver_snapshot(r)->arena, owners, o->n_owners * sizeof(*owners));
+        if (!o->owners)
+                o->n_owners = 0;
+        return o;
+}
+
+/* The child of a thread in vfork(2): its newest, for it has made none since. */
+struct object *children_vforked(struct resolver *r, const struct thread *t)
+{
+        long newest = 0, pid;
+        struct object *o;
+        const char *text;
+        char path[48], *end;
+
+        snprintf(path, sizeof(path), "task/%d/children", (int)t->tid);
+        text = resolver_file(r, path);
+        for (; text && (pid = strtol(text, &end, 10), end != text); text = end)
+                newest = pid;
+        if (newest <= 0 || newest > INT32_MAX)
+                return NULL;
+        o = call_object_new(r, "process");
+        if (o) {
+                o->pid = (pid_t)newest;
+                o->comm = children_comm(r, o->pid);
+        }
+        return o;
+}
+
 /* The process that a wait is for; NULL where any child will do. */
 struct object *children_object(struct resolver *r, const struct call *c)
 {
@@ -138,14 +202,20 @@ struct object *children_object(struct resolver *r, const struct call *c)
         struct object *o;
 
         if (call_is(c, "waitid")) {
+                int64_t id = (int32_t)c->args[1];
+
                 if (c->args[0] == 3 /* P_PIDFD */) {
                         o = resolver_fd(r, (int)c->args[1]);
                         if (o && o->pid && !o->comm)
                                 o->comm = children_comm(r, o->pid);
                         return o;
                 }
-                pid = c->args[0] == 1 /* P_PID */ ? (int32_t)c->args[1] : 0;
+                pid = c->args[0] == 1 /* P_PID */ ? id : c->args[0] == 2 /* P_PGID */ ? -id : -1;
+                if (c->args[0] == 2 && id == 0)
+                        pid = 0;
         }
+        if (pid == 0 || pid < -1)
+                return group_object(r, (pid_t)-pid);
         if (pid > 0)
                 pid = child_seen(r, (pid_t)pid);
         if (pid <= 0)

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * epoll sets and their members, from fdinfo. A member is named by the number that its fd had
- * when it was added; by now that number may be another file. The line tells the inode, which
- * is compared where the kernel has it (4.13) and the object too.
+ * when it was added; by now that number may be another file, and then nothing is said of it.
  */
+#include <linux/kcmp.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "base/arena.h"
 #include "model.h"
@@ -35,11 +37,24 @@ static bool member_parse(const char *line, int *ret_fd, uint32_t *ret_events, ui
         return true;
 }
 
-/* Is the file that has the number now the one that was added? */
-static bool member_is(const struct object *o, uint64_t inode)
+/*
+ * Is the file that has the number now the one that was added? The kernel compares the two
+ * (kcmp(2), since 4.13) where it is built so and we may ask. Otherwise by inode, which all
+ * anonymous files share: of these it is not known.
+ */
+static bool member_is(const struct fd_view *v, const struct object *o, int fd, uint64_t inode)
 {
+        struct kcmp_epoll_slot slot = { .efd = (uint32_t)v->ref.fd, .tfd = (uint32_t)fd };
         uint64_t now = o->file_inode ? o->file_inode : o->inode;
+        long r = -1;
 
+        if (procio_live(v->io)) {
+                r = syscall(SYS_kcmp, v->ref.tid, v->ref.tid, KCMP_EPOLL_TFD, fd, &slot);
+                if (r >= 0)
+                        return r == 0;
+                if (o->link && strncmp(o->link, "anon_inode:", 11) == 0)
+                        return false;
+        }
         return !inode || !now || inode == now;
 }
 
@@ -62,7 +77,7 @@ static void epoll_parse(const struct fd_view *v, struct object *o)
                         continue;
                 }
                 member = v->resolve(v->arg, fd);
-                if (!member || !member_is(member, inode)) {
+                if (!member || !member_is(v, member, fd, inode)) {
                         member = arena_new_one(v->arena, struct object);
                         if (!member)
                                 return;
@@ -70,6 +85,8 @@ static void epoll_parse(const struct fd_view *v, struct object *o)
                 }
                 members[n++] = (struct member){ member, events };
         }
+        /* A text cut at the bound has more members than were counted. */
+        o->partial = v->info && strlen(v->info) >= PROCIO_TEXT_MAX;
         o->members = arena_dup(v->arena, members, n * sizeof(*members));
         o->n_members = o->members ? n : 0;
 }

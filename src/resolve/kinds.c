@@ -49,10 +49,6 @@ void fd_kind_apply(const struct fd_view *v, struct object *o)
 {
         uint64_t n;
 
-        if (fdinfo_number(v->info, "flags", 8, &n)) {
-                o->flags = (unsigned)n;
-                o->has_flags = true;
-        }
         fdinfo_number(v->info, "ino", 10, &o->file_inode);              /* since 5.14 */
         if (fdinfo_number(v->info, "mnt_id", 10, &n) && n <= INT_MAX) { /* since 3.15 */
                 o->mount_id = (int)n;

@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <linux/futex.h>
+#include <sched.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -172,6 +173,8 @@ static void when_satisfy(struct scene *sc, const struct rule *rule)
                 t->call.timeout_set = rule->when == when_set_empty_timeout;
         } else if (rule->when == when_futex_wait && op >= 0)
                 t->call.args[op] = FUTEX_WAIT | FUTEX_PRIVATE_FLAG;
+        else if (rule->when == when_requeue_pi && op >= 0)
+                t->call.args[op] = FUTEX_WAIT_REQUEUE_PI | FUTEX_PRIVATE_FLAG;
         else if (rule->when == when_futex_lock && op >= 0)
                 t->call.args[op] = FUTEX_LOCK_PI | FUTEX_PRIVATE_FLAG;
         else if (rule->when == when_leader_only)
@@ -194,8 +197,26 @@ static void when_satisfy(struct scene *sc, const struct rule *rule)
         else if (rule->when == when_ofd_lock)
                 t->call.args[1] = 38;
         else if (rule->when == when_child_named) {
+                static struct owner child = { .pid = 5, .role = ROLE_CHILD };
+
                 t->call.object = scene_object(sc, "process", -1);
                 t->call.object->pid = 5;
+                t->process->children = &child;
+                t->process->n_children = 1;
+                t->process->has_children = true;
+        } else if (rule->when == when_wait_named) {
+                t->call.object = scene_object(sc, "process", -1);
+                t->call.object->pid = 5;
+                t->process->has_children = true;
+        } else if (rule->when == when_wait_group) {
+                t->call.object = scene_object(sc, "process", -1);
+                t->call.object->group = 5;
+        } else if (rule->when == when_no_children) {
+                t->process->has_children = true;
+        } else if (rule->when == when_wait_pidfd) {
+                t->call.args[0] = 3;
+        } else if (rule->when == when_vfork) {
+                t->call.args[0] = CLONE_VFORK;
         }
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* base/worker.c: jobs that hang, crash, fail and are slow, and what is remembered of them. */
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -378,8 +379,47 @@ static void test_reaped_elsewhere(void **state)
 
         j->bad = STEPS;
         assert_int_equal(worker_run(j->watch, 2 * NS_PER_S, job_good, j), 0);
-        signal(SIGCHLD, before);
         assert_int_equal(j->step, STEPS);
+
+        /* What it returned is known all the same, and that it crashed is, too. */
+        j->step = 0;
+        j->result = -ENOENT;
+        assert_int_equal(worker_run(j->watch, 2 * NS_PER_S, job_good, j), -ENOENT);
+        j->step = 0;
+        j->bad = -1;
+        j->hang = HANG_NONE;
+        assert_int_equal(worker_run(j->watch, 2 * NS_PER_S, job_killed, j), -EIO);
+        signal(SIGCHLD, before);
+}
+
+/* The child has all signals blocked, and none of the program's descriptors. */
+static int job_looks(void *arg)
+{
+        int pipe_end = *(int *)arg;
+        sigset_t mask;
+
+        sigprocmask(SIG_BLOCK, NULL, &mask);
+        if (!sigismember(&mask, SIGTERM) || !sigismember(&mask, SIGUSR1))
+                return -EINTR;
+        if (fcntl(pipe_end, F_GETFD) >= 0)
+                return -EBUSY;
+        return 0;
+}
+
+static void test_apart(void **state)
+{
+        sigset_t before, after;
+        int ends[2];
+
+        assert_int_equal(pipe(ends), 0);
+        sigprocmask(SIG_BLOCK, NULL, &before);
+        assert_int_equal(worker_run(job_of(state)->watch, 2 * NS_PER_S, job_looks, &ends[1]), 0);
+        sigprocmask(SIG_BLOCK, NULL, &after);
+        for (int i = 1; i < SIGRTMIN; i++)
+                assert_int_equal(sigismember(&before, i), sigismember(&after, i));
+        assert_true(fcntl(ends[1], F_GETFD) >= 0);
+        close(ends[0]);
+        close(ends[1]);
 }
 
 static void test_no_watch(void **state)
@@ -453,6 +493,7 @@ int main(void)
                 WITH_JOB(test_busy_for_ever),
                 WITH_JOB(test_slow),
                 WITH_JOB(test_reaped_elsewhere),
+                WITH_JOB(test_apart),
                 cmocka_unit_test(test_no_watch),
                 WITH_JOB(test_hung_bits),
                 WITH_JOB(test_procio),

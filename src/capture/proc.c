@@ -241,7 +241,7 @@ static int thread_attempt(struct source *src, struct thread *t, struct reading *
         if (!src->query->raw && !rd->call_refused) {
                 n = call_read(src, t, rd->dir);
                 /* Missing for a thread that has gone, too; then the count is gone as well. */
-                if (is_refusal(n) || n == -ENOENT)
+                if (is_refusal(n) || n == -ENOENT || n == -ETIMEDOUT)
                         rd->call_refused = (int)-n;
                 if (src->within)
                         src->within->thread(src->within->arg, t, rd->dir);
@@ -270,7 +270,10 @@ static void gap_thread(struct source *src, const struct thread *t, const struct 
                         src->snapshot, "kernel stacks", "the kernel printed none", NULL, false);
         if (rd->call_refused)
                 gap_refused(src, "system calls",
-                        privilege_refusal_ptrace(&src->privilege, rd->call_refused), true);
+                        rd->call_refused == ETIMEDOUT
+                                ? (struct refusal){ "the process did not answer in time", NULL }
+                                : privilege_refusal_ptrace(&src->privilege, rd->call_refused),
+                        true);
         if (!src->query->raw && !t->has_switches)
                 snapshot_gap(src->snapshot, "context-switch counts",
                         "this kernel does not show them, so a thread that ran while it was read is "

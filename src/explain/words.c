@@ -441,6 +441,11 @@ static void add_word(struct line *l, const char *word, size_t len, const struct 
                 add_owner(l, t->tracer_comm, t->tracer, "a tracer");
         } else if (word_is(word, len, "call")) {
                 add(l, "%s", t->call.desc ? t->call.desc->name : "a system call");
+        } else if (word_is(word, len, "about")) {
+                if (t->call.object && t->call.object->path)
+                        add(l, "%.300s", t->call.object->path);
+                else
+                        add(l, "another's, perhaps");
         } else if (word_is(word, len, "incall")) {
                 if (t->call.state == CALL_INSIDE && t->call.desc)
                         add(l, ", in %s", t->call.desc->name);

@@ -17,8 +17,9 @@ const char *words_evidence(struct arena *a, const struct object *o);
 
 /*
  * A rule's sentence for a thread. Filled in: {object}, {peer} (the remote end, or the object),
- * {backlog} (of a sender), {child}, {children}, {parent}, {tracer}, {call}, {incall} (", in open",
- * or nothing), {cpu}, {leaf}, {members}, {left} (" for another 4.2 s", or nothing),
+ * {about} (the path of the call's object), {backlog} (of a sender), {child}, {children},
+ * {parent}, {tracer}, {call}, {incall} (", in open", or nothing), {cpu}, {leaf}, {members},
+ * {left} (" for another 4.2 s", or nothing),
  * {atmost} (", for at most another 4.2 s"), {whose} ("the lock of cron (12)"), {by} (" by cron
  * (12)", or nothing), {needed} (of a semaphore), and those of place.h.
  */

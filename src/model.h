@@ -104,6 +104,8 @@ struct object {
         int64_t deadline_ns; /* time left; negative: it has passed */
         bool has_word;
         uint32_t word; /* value of a futex */
+        bool has_pending;
+        uint32_t pending; /* of an io_uring: requests taken and not completed */
         bool has_counter;
         uint64_t counter; /* of an eventfd */
         pid_t pid;        /* of a process */

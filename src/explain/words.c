@@ -441,6 +441,9 @@ static void add_word(struct line *l, const char *word, size_t len, const struct 
                 add_owner(l, t->tracer_comm, t->tracer, "a tracer");
         } else if (word_is(word, len, "call")) {
                 add(l, "%s", t->call.desc ? t->call.desc->name : "a system call");
+        } else if (word_is(word, len, "pending")) {
+                if (o && o->has_pending && o->pending)
+                        add(l, ", %u request%s pending", o->pending, o->pending > 1 ? "s" : "");
         } else if (word_is(word, len, "about")) {
                 if (t->call.object && t->call.object->path)
                         add(l, "%.300s", t->call.object->path);

@@ -109,6 +109,8 @@ static void json_plain(struct jsonout *j, struct json_object *o, const struct ob
                 jsonout_uint(j, o, "value", object->word);
         if (object->has_counter)
                 jsonout_uint(j, o, "counter", object->counter);
+        if (object->has_pending)
+                jsonout_uint(j, o, "pending", object->pending);
         if (object->pid > 0)
                 jsonout_int(j, o, "pid", object->pid);
         jsonout_text(j, o, "comm", object->comm, ESCAPE_NAME_MAX);

@@ -15,6 +15,7 @@ static const struct fd_kind *const fd_kinds[] = {
         &fd_kind_epoll,
         &fd_kind_eventfd,
         &fd_kind_timerfd,
+        &fd_kind_uring,
         &fd_kind_pidfd,
         &fd_kind_anon,
         &fd_kind_tty,

@@ -51,6 +51,7 @@ extern const struct fd_kind fd_kind_chardev;
 extern const struct fd_kind fd_kind_epoll;
 extern const struct fd_kind fd_kind_eventfd;
 extern const struct fd_kind fd_kind_timerfd;
+extern const struct fd_kind fd_kind_uring;
 extern const struct fd_kind fd_kind_pidfd;
 extern const struct fd_kind fd_kind_anon;
 

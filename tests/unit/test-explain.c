@@ -310,7 +310,7 @@ static void test_texts(void **state)
 {
         static const char words[] = "object|peer|child|children|parent|tracer|call|cpu|leaf|"
                                     "members|left|atmost|backlog|incall|"
-                                    "server|daemon|automounter|device|for|whose|needed|by|about";
+                                    "server|daemon|automounter|device|for|whose|needed|by|about|pending";
 
         (void)state;
         for (size_t i = 0; i < n_rules; i++) {

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Processes that wait for their children, and children nobody has waited for. */
+/*
+ * Processes that wait for their children or for whom they trace, and children nobody has
+ * waited for.
+ */
 #include "scene.h"
 
 #include <pthread.h>
@@ -7,6 +10,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -71,6 +75,69 @@ static void wait_run(struct stage *st, int how)
                         (int)shared_get(st, 2));
 }
 
+enum group_how { GROUP, GROUP_ID, OWN_GROUP };
+
+/* Three children, of which one is in the group that is waited for. */
+static void group_actor(struct stage *st, int how)
+{
+        siginfo_t info;
+        pid_t one;
+
+        /* Before its children are there: a group that two processes can be in. */
+        MUST(setpgid(0, 0));
+        (void)sleeper_start(st, 1);
+        one = sleeper_start(st, 0);
+        (void)sleeper_start(st, 2);
+        if (how == OWN_GROUP) {
+                for (unsigned i = 1; i <= 2; i++)
+                        MUST(setpgid((pid_t)shared_get(st, i), 0));
+                waitpid(0, NULL, 0);
+        }
+        MUST(setpgid(one, one));
+        if (how == GROUP)
+                waitpid(-one, NULL, 0);
+        else
+                waitid(P_PGID, (id_t)one, &info, WEXITED);
+        child_end();
+}
+
+static void wait_group(struct stage *st, int how)
+{
+        pid_t pid = child_start(st);
+        int child;
+
+        if (pid == 0)
+                group_actor(st, how);
+        wait_call(st, pid, SYS_wait4, SYS_waitid, -1);
+        child = (int)shared_get(st, 0);
+        stage_ready(st, pid, pid, "child=%d sibling=%d,%d group=%d", child, (int)shared_get(st, 1),
+                (int)shared_get(st, 2), how == OWN_GROUP ? pid : child);
+}
+
+/*
+ * A tracer's wait(2) is for the processes that it traces, too. This one's is the stage's
+ * child; waiting for it by its number, the tracer has a child of its own besides.
+ */
+static void wait_traced(struct stage *st, int how)
+{
+        pid_t pid = child_start(st), traced;
+
+        if (pid == 0) {
+                if (how == ONE)
+                        (void)sleeper_start(st, 0);
+                traced = (pid_t)shared_wait(st, 1);
+                NEED(st, ptrace(PTRACE_SEIZE, traced, NULL, NULL));
+                waitpid(how == ONE ? traced : -1, NULL, __WALL);
+                child_end();
+        }
+        traced = sleeper_start(st, 1);
+        wait_call(st, pid, SYS_wait4, -1);
+        if (how == ONE)
+                stage_ready(st, pid, pid, "child=%d sibling=%d", traced, (int)shared_get(st, 0));
+        else
+                stage_ready(st, pid, pid, "child=%d", traced);
+}
+
 /* PID of the caller where /proc was mounted, whatever its own namespace says. */
 static pid_t pid_outside(void)
 {
@@ -122,9 +189,10 @@ static void vfork_run(struct stage *st, int how)
 {
         pid_t pid = child_start(st), parent;
 
-        (void)how;
         if (pid == 0) {
                 parent = getpid();
+                for (int i = 1; i <= how; i++)
+                        (void)sleeper_start(st, (unsigned)i);
                 if (vfork() == 0) {
                         prctl(PR_SET_PDEATHSIG, SIGKILL);
                         if (getppid() != parent)
@@ -141,7 +209,11 @@ static void vfork_run(struct stage *st, int how)
 #else
         wait_call(st, pid, SYS_clone, -1);
 #endif
-        stage_ready(st, pid, pid, "child=%d", (int)shared_get(st, 0));
+        if (how == 2)
+                stage_ready(st, pid, pid, "child=%d sibling=%d,%d", (int)shared_get(st, 0),
+                        (int)shared_get(st, 1), (int)shared_get(st, 2));
+        else
+                stage_ready(st, pid, pid, "child=%d", (int)shared_get(st, 0));
 }
 
 static void zombie(struct stage *st, int how)
@@ -187,7 +259,13 @@ const struct scene scenes_child[] = {
         { "waitpid", wait_run, ONE, "waitpid(2) for one of two children" },
         { "waitid-pidfd", wait_run, PIDFD, "waitid(P_PIDFD) for one of two children" },
         { "waitpid-namespace", wait_namespace, 0, "waitpid(2) for a child in a PID namespace" },
+        { "waitpid-group", wait_group, GROUP, "waitpid(-PGID), one of three children is in it" },
+        { "waitid-group", wait_group, GROUP_ID, "the same by waitid(P_PGID)" },
+        { "waitpid-own-group", wait_group, OWN_GROUP, "waitpid(0), one of three is in its group" },
+        { "waitpid-traced", wait_traced, ONE, "waitpid(2) for a tracee that is no child" },
+        { "wait-any-traced", wait_traced, ANY, "wait for any, with a tracee and no child" },
         { "vfork", vfork_run, 0, "the parent of a vfork(2) whose child stays" },
+        { "vfork-siblings", vfork_run, 2, "the same, with two older children" },
         { "zombie", zombie, 0, "a child that is not reaped" },
         { "zombie-leader", zombie_leader, 0, "the main thread has ended, another lives" },
         { NULL, NULL, 0, NULL },

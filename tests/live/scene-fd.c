@@ -123,30 +123,32 @@ static void dup_high(struct stage *st, int number)
 
 struct own_files {
         struct stage *st;
-        int fd, pipe;
+        int fd, own;
 };
 
 static void *own_files_main(void *arg)
 {
         struct own_files *o = arg;
-        char byte;
+        char buffer[8];
 
         NEED(o->st, unshare(CLONE_FILES));
-        MUST(dup2(o->pipe, o->fd));
-        (void)!read(o->fd, &byte, 1);
+        MUST(dup2(o->own, o->fd));
+        (void)!read(o->fd, buffer, sizeof(buffer));
         child_end();
 }
+
+enum own_how { OWN_PIPE, OWN_EVENTFD };
 
 /* A thread with a table of fds of its own: the number is another file in the others'. */
 static void thread_own_files(struct stage *st, int how)
 {
-        struct own_files o = { .st = st, .fd = (int)MUST(eventfd(0, EFD_CLOEXEC)) };
-        int fds[2];
+        int event = (int)MUST(eventfd(0, EFD_CLOEXEC)), fds[2];
+        struct own_files o = { .st = st };
         pid_t pid, tid;
 
-        (void)how;
         MUST(pipe2(fds, O_CLOEXEC));
-        o.pipe = fds[0];
+        o.fd = how == OWN_PIPE ? event : fds[0];
+        o.own = how == OWN_PIPE ? fds[0] : event;
         pid = child_start(st);
         if (pid == 0) {
                 close(fds[1]);
@@ -156,7 +158,11 @@ static void thread_own_files(struct stage *st, int how)
         }
         tid = (pid_t)shared_wait(st, 0);
         wait_call(st, tid, SYS_read, -1);
-        stage_ready(st, pid, tid, "fd=%d inode=%lu peer=%d", o.fd, fd_inode(fds[0]), st->pid);
+        if (how == OWN_PIPE)
+                stage_ready(
+                        st, pid, tid, "fd=%d inode=%lu peer=%d", o.fd, fd_inode(fds[0]), st->pid);
+        else
+                stage_ready(st, pid, tid, "fd=%d counter=0", o.fd);
 }
 
 const struct scene scenes_fd[] = {
@@ -168,6 +174,8 @@ const struct scene scenes_fd[] = {
         { "signalfd-read", signalfd_read, SIGUSR1, "read(2) from a signalfd" },
         { "inotify-read", inotify_read, IN_DELETE_SELF, "read(2) from an inotify instance" },
         { "dup-900", dup_high, 900, "read(2) from a pipe at fd 900" },
-        { "thread-own-files", thread_own_files, 0, "read(2) by a thread that unshared its fds" },
+        { "thread-own-files", thread_own_files, OWN_PIPE,
+                "read(2) from a pipe, an eventfd to others" },
+        { "thread-own-eventfd", thread_own_files, OWN_EVENTFD, "the other way round" },
         { NULL, NULL, 0, NULL },
 };

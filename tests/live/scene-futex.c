@@ -26,6 +26,7 @@ enum how {
         WAIT_TIMEOUT,
         WAIT_BITSET,
         WAITV,
+        REQUEUE_PI,
         LOCK_PI,
         MUTEX,
         CONDITION,
@@ -79,6 +80,9 @@ static void *waiter_main(void *arg)
                 break;
         case WAITV:
                 futex_waitv_two();
+                break;
+        case REQUEUE_PI:
+                syscall(SYS_futex, &word, FUTEX_WAIT_REQUEUE_PI_PRIVATE, 0, NULL, &word2, 0);
                 break;
         case LOCK_PI:
                 futex(&word, FUTEX_LOCK_PI_PRIVATE, 0, NULL);
@@ -214,6 +218,28 @@ static void futex_run(struct stage *st, int how)
                         object_address((enum how)how, look.args[0]), (int)shared_get(st, 1));
 }
 
+/* The wait began at the condition, and goes on at the lock, which the main thread holds. */
+static void futex_requeued(struct stage *st, int how)
+{
+        pid_t pid = child_start(st), tid;
+
+        if (pid == 0) {
+                MUST(futex(&word2, FUTEX_LOCK_PI_PRIVATE, 0, NULL));
+                tid = thread_start(waiter_main, &how, NULL, NULL);
+                wait_call(st, tid, SYS_futex, -1);
+                if (NEED(st, syscall(SYS_futex, &word, FUTEX_CMP_REQUEUE_PI_PRIVATE, 1, INT_MAX,
+                                     &word2, 0)) != 1)
+                        stage_fail("no waiter was moved");
+                shared_set(st, 0, (uint64_t)tid);
+                for (;;)
+                        pause();
+        }
+        tid = (pid_t)shared_wait(st, 0);
+        wait_call(st, tid, SYS_futex, -1);
+        stage_ready(st, pid, tid, "address=0x%lx object=0x%lx other=%d", (uintptr_t)&word,
+                (uintptr_t)&word2, pid);
+}
+
 /* Stopping and continuing makes the kernel restart a wait with a timeout by another number. */
 static void futex_restarted(struct stage *st, int how)
 {
@@ -297,6 +323,8 @@ const struct scene scenes_futex[] = {
         { "futex-restarted", futex_restarted, FUTEX_WAIT_PRIVATE, "the same, restarted" },
         { "futex-wait-bitset", futex_run, WAIT_BITSET, "futex(FUTEX_WAIT_BITSET) until a time" },
         { "futex-waitv", futex_run, WAITV, "futex_waitv(2) on two futexes" },
+        { "futex-requeue-pi", futex_run, REQUEUE_PI, "futex(FUTEX_WAIT_REQUEUE_PI)" },
+        { "futex-requeued-pi", futex_requeued, REQUEUE_PI, "the same, moved on to a held lock" },
         { "futex-pi", futex_run, LOCK_PI, "futex(FUTEX_LOCK_PI) held by another thread" },
         { "pthread-mutex", futex_run, MUTEX, "a mutex held by the main thread" },
         { "pthread-cond", futex_run, CONDITION, "a condition variable nobody signals" },

@@ -84,6 +84,22 @@ static void flock_inherited(struct stage *st, int how)
                 (int)holder);
 }
 
+/* It has opened the file twice, and has the lock by the other opening: it waits for itself. */
+static void flock_self(struct stage *st, int how)
+{
+        const char *path = stage_path(st, "locked");
+        int fd = (int)MUST(open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+        pid_t pid = child_start(st);
+
+        if (pid == 0) {
+                lock_take((int)MUST(open(path, O_RDWR | O_CLOEXEC)), how, false);
+                lock_take(fd, how, true);
+                child_end();
+        }
+        wait_call(st, pid, SYS_flock, -1);
+        stage_ready(st, pid, pid, "fd=%d path=%s inode=%lu holder=%d", fd, path, fd_inode(fd), pid);
+}
+
 #define SHARERS 3
 
 /* Several have the lock together; one that wants it alone waits for them all. */
@@ -171,6 +187,7 @@ static void lease_open(struct stage *st, int how)
 
 const struct scene scenes_lock[] = {
         { "flock", lock_run, FLOCK, "flock(2) held by another process" },
+        { "flock-self", flock_self, FLOCK, "flock(2) held by the process itself" },
         { "flock-shared", flock_shared, 0, "flock(2) that three processes share" },
         { "flock-inherited", flock_inherited, 0,
                 "flock(2) of a process that is gone, by its child" },

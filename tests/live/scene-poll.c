@@ -3,6 +3,7 @@
 #include "scene.h"
 
 #include <fcntl.h>
+#include <linux/kcmp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -241,6 +242,33 @@ static void poll_many(struct stage *st, int count)
         poll_ready(st, pid, text, ENDLESS);
 }
 
+/* A place far into a set of which poll(2) is to leave out all the others. */
+static void poll_sparse(struct stage *st, int how)
+{
+        enum { SIZE = 1500, PLACE = 1400 };
+        static struct pollfd set[SIZE];
+        int fd = (int)MUST(eventfd(0, EFD_CLOEXEC));
+        char members[32];
+        struct rlimit limit;
+        pid_t pid;
+
+        for (size_t i = 0; i < SIZE; i++)
+                set[i] = (struct pollfd){ .fd = -1, .events = POLLIN };
+        set[PLACE].fd = fd;
+        pid = child_start(st);
+        if (pid == 0) {
+                /* No larger set than there may be fds. */
+                MUST(getrlimit(RLIMIT_NOFILE, &limit));
+                limit.rlim_cur = SIZE;
+                NEED(st, setrlimit(RLIMIT_NOFILE, &limit));
+                poll(set, SIZE, how == TIMED ? FOREVER_S * 1000 : -1);
+                child_end();
+        }
+        wait_call(st, pid, POLL_CALLS, -1);
+        snprintf(members, sizeof(members), "%d:eventfd", fd);
+        poll_ready(st, pid, members, how);
+}
+
 /* One to be written to, and two that poll(2) is to leave out. */
 static void poll_out(struct stage *st, int how)
 {
@@ -310,6 +338,32 @@ static void epoll_stale(struct stage *st, int how)
         stage_ready(st, pid, pid, "fd=%d members=%d:pipe", epoll, fds[0]);
 }
 
+/*
+ * The same of two files that have one inode, as all files without a path: only kcmp(2) tells
+ * which of them has the number. A member that still has its own is there for comparison.
+ */
+static void epoll_stale_anonymous(struct stage *st, int how)
+{
+        int epoll = (int)MUST(epoll_create1(EPOLL_CLOEXEC)), timer;
+        int stale = (int)MUST(eventfd(0, EFD_CLOEXEC)), kept = (int)MUST(eventfd(0, EFD_CLOEXEC));
+        struct kcmp_epoll_slot slot = { .efd = (uint32_t)epoll, .tfd = (uint32_t)kept };
+        long compared;
+        pid_t pid;
+
+        (void)how;
+        epoll_add(epoll, stale);
+        epoll_add(epoll, kept);
+        MUST(fcntl(stale, F_DUPFD_CLOEXEC, 0));
+        close(stale);
+        timer = (int)MUST(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC));
+        if (timer != stale)
+                stage_fail("a new fd is %d and not %d", timer, stale);
+        pid = epoll_start(st, epoll);
+        compared = syscall(SYS_kcmp, pid, pid, KCMP_EPOLL_TFD, kept, &slot);
+        stage_ready(st, pid, pid, "fd=%d members=%d:eventfd,%d:eventfd stale=%d kcmp=%d", epoll,
+                stale, kept, stale, compared == 0);
+}
+
 /* poll and select as they were used to sleep by before nanosleep came. */
 static void poll_sleep(struct stage *st, int how)
 {
@@ -344,6 +398,8 @@ const struct scene scenes_poll[] = {
         { "poll-out", poll_out, 0, "poll(2) of a full pipe, other places left out" },
         { "poll-restarted", poll_restarted, 0, "poll(2) with a timeout, stopped and continued" },
         { "poll-100", poll_many, 100, "poll(2) of 100 fds" },
+        { "poll-sparse", poll_sparse, ENDLESS, "poll(2) of 1500 places, one with an fd" },
+        { "poll-sparse-timeout", poll_sparse, TIMED, "the same with a timeout" },
         { "poll-sleep", poll_sleep, 0, "poll(2) of nothing" },
         { "ppoll", poll_precise, ENDLESS, "ppoll(2) of four kinds of fds" },
         { "ppoll-timeout", poll_precise, TIMED, "the same with a timeout" },
@@ -355,6 +411,7 @@ const struct scene scenes_poll[] = {
         { "epoll-wait", epoll_plain, 0, "epoll_wait(2) on four kinds of fds" },
         { "epoll-nested", epoll_nested, 0, "epoll_wait(2) on another epoll" },
         { "epoll-stale", epoll_stale, 0, "epoll_wait(2) on a file whose fd is another's now" },
+        { "epoll-stale-anonymous", epoll_stale_anonymous, 0, "the same of files without a path" },
         { "epoll-pwait2-timeout", epoll_timed, 0, "epoll_pwait2(2) with a timeout" },
         { NULL, NULL, 0, NULL },
 };

@@ -598,6 +598,43 @@ def filter_state():
         check_equal(document(p.pid)["threads"][0]["wait"]["reason"], "stopped", "reason")
 
 
+@contextlib.contextmanager
+def scene(name):
+    """A scene of scene.c: the words of its "ready" line, as a dictionary."""
+    path = Path(options.pwhy).parent / "tests/scene"
+    if not path.exists():
+        raise Skip(f"{path} was not built")
+    with subprocess.Popen([path, name], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as p:
+        try:
+            line = p.stdout.readline().decode().split()
+            if line[:1] == ["skip"]:
+                raise Skip(" ".join(line[1:]))
+            check(line[:1] == ["ready"], f"scene {name} said {line}")
+            yield dict(word.split("=", 1) for word in line[1:])
+        finally:
+            p.stdin.close()  # it cleans up at the end of input, if it may
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                p.wait(10)
+            stop(p)
+
+
+@test
+def filter_state_of_a_leader():
+    """The other threads are left out, and still it is not a process that has ended."""
+    with scene("zombie-leader") as ready:
+        threads = document("--state", "Z", ready["pid"])["threads"]
+        check_equal([t["tid"] for t in threads], [int(ready["pid"])], "threads")
+        wait = threads[0]["wait"]
+        check_equal((wait["reason"], wait["rule"]), ("zombie", "zombie-leader"), "reason and rule")
+        check("other threads of the process live on" in wait["text"], f"text {wait['text']!r}")
+        check("reap" not in wait["text"], f"text {wait['text']!r}")
+        check_equal(wait["on"], [], "owners: nobody can reap it yet")
+        check("object" not in wait, f"an object: {wait}")
+        text = expect(SHOWN, "--state", "Z", ready["pid"]).out
+        check("other threads of the process live on" in text, f"no such sentence: {text!r}")
+        check(not matching(ready["pid"], "--state", "RDTt"), "RDTt")
+
+
 @test
 def filter_user():
     with sleeper() as p:
@@ -910,6 +947,61 @@ def own_process_without_root():
         check("kernel_stack" not in thread, "a kernel stack that was not read")
         check(any("kernel stack" in gap["what"] for gap in doc["capture"]["missing"]),
               f"missing: {doc['capture']['missing']}")
+
+
+# At a fixed address below 4 GiB, where 32-bit programs are.
+STATIC = """
+    #include <unistd.h>
+
+    int main(int argc, char **argv)
+    {
+            (void)argv;
+            if (argc > 1)
+                    return pause();
+            return (int)read(0, &(char){ 0 }, 1);
+    }
+"""
+
+
+def static_program():
+    """A 64-bit program that is where it was linked to be, as most static ones were."""
+    if struct.calcsize("P") != 8:
+        raise Skip("no 64-bit machine")
+    if not shutil.which("gcc"):
+        raise Skip("no gcc")
+    source, program = scratch / "static.c", scratch / "static"
+    source.write_text(textwrap.dedent(STATIC))
+    done = subprocess.run(["gcc", "-static", "-no-pie", "-o", program, source],
+                          capture_output=True, timeout=TIMEOUT, check=False)
+    if done.returncode != 0:
+        raise Skip(f"gcc makes no static program: {done.stderr.decode(errors='replace')[-200:]}")
+    program.chmod(0o755)
+    head = program.read_bytes()[:18]
+    check(head[4] == 2 and int.from_bytes(head[16:18], sys.byteorder) == 2,
+          "gcc made another kind of program: no ELFCLASS64, ET_EXEC")
+    return program
+
+
+@test
+def static_program_without_root():
+    """Neither its addresses nor a kernel stack tell that its calls are 64-bit ones."""
+    as_nobody()
+    program = static_program()
+    nobody = {"user": NOBODY, "group": NOBODY, "extra_groups": [], "cwd": "/"}
+    for arguments, calls, reason in (([], ("read",), "read"),
+                                     (["pause"], ("pause", "ppoll"), "signal")):
+        with child([program, *arguments], name="static", stdin=subprocess.PIPE, **nobody) as p:
+            number = int(read_proc(p.pid, "syscall").split()[0])
+            thread = document(p.pid, user=NOBODY)["threads"][0]
+            check("kernel_stack" not in thread, "a kernel stack that was not read")
+            check_equal(thread["syscall"]["nr"], number, "number of the call")
+            check(thread["syscall"].get("name") in calls,
+                  f"got {thread['syscall']}, wanted {' or '.join(calls)}")
+            wait = thread["wait"]
+            check_equal(wait["reason"], reason, "reason")
+            if reason == "read":
+                check_equal((wait["object"].get("kind"), wait["object"].get("fd")), ("pipe", 0),
+                            "object")
 
 
 @test

@@ -43,6 +43,7 @@ ROLES = {
     "server": ("pid", "stage"),
     "parent": ("parent",),
 }
+CHILDREN_TOLD = os.path.exists("/proc/thread-self/children")
 MEMBERS_MAX = 64  # a larger set may be cut there
 SLACK_NS = 2_000_000_000
 FOR_SLACK_NS = 100_000_000
@@ -158,6 +159,55 @@ def check_device(_test, ready, _document, thread):
         raise Failure(f"device {device} {name}", f"{text} {json.dumps(thing)}")
 
 
+def check_child(_test, ready, _document, thread):
+    """It waits for this one process, whatever others it has."""
+    wait = thread["wait"]
+    if wait["reason"] == "unknown":
+        return
+    told = [(o["role"], o["pid"]) for o in wait["on"]]
+    # Which children a process has, not every kernel tells (CONFIG_PROC_CHILDREN).
+    if told != [("child", int(ready["child"]))] and (told or CHILDREN_TOLD):
+        raise Failure(f"child {ready['child']} alone", wait["on"])
+    if "group" in ready and f"process group {ready['group']}" not in wait["text"]:
+        raise Failure(f"process group {ready['group']}", wait["text"])
+
+
+def check_not_child(text):
+    if re.search(r"\bits (child|\d+ children) |\ba child process\b", text):
+        raise Failure("no word of a child that is none", text)
+
+
+def check_tracee(test, ready, document, thread):
+    """A process that is waited for because it is traced, and is not a child."""
+    check_child(test, ready, document, thread)
+    check_not_child(thread["wait"]["text"])
+
+
+def check_tracees(_test, _ready, _document, thread):
+    """Any process that is traced: there is no child that it could be."""
+    if CHILDREN_TOLD:
+        check_not_child(thread["wait"]["text"])
+
+
+def check_stale(_test, ready, _document, thread):
+    """What has the number now is not in the set."""
+    wait = thread["wait"]
+    if "timerfd" in json.dumps(wait):
+        raise Failure("no timerfd", json.dumps(wait))
+    stale = int(ready["stale"])
+    kinds = {m["fd"]: m.get("kind") for m in wait.get("object", {}).get("members", [])}
+    if ready["kcmp"] == "1" and os.geteuid() == 0 and any(
+            kind != "eventfd" for fd, kind in kinds.items() if fd != stale):
+        raise Failure("an eventfd that still is what was added", json.dumps(wait))
+
+
+def check_self(_test, ready, _document, thread):
+    """The holder is the process that waits, and people are told so."""
+    wait = thread["wait"]
+    if os.geteuid() == 0 and "itself" not in wait["text"]:
+        raise Failure(f"that {ready['holder']} holds it itself", wait["text"])
+
+
 def check_overlay(_test, ready, _document, thread):
     """Its device number stands for no device."""
     thing = thread["wait"].get("object", {})
@@ -178,6 +228,10 @@ DISK = Row("disk", "file", "fd path fs mount", check=check_device)
 FUSE_FD = Row("reply", "fuse", "fd path", check=check_mount)
 STOPPED = Row("stopped")
 TRACED = Row("traced")
+
+CHILD = Row("child", "process", "pid", check=check_child)
+# Its members are a group, so no single one is the object.
+CHILD_GROUP = Row("child", "process", check=check_child)
 
 ROWS = {
     "tcp-accept": TCP_LISTEN,
@@ -238,6 +292,8 @@ ROWS = {
     # Its arguments are no longer those of poll(2).
     "poll-restarted": Row("poll unknown", "poll-set -"),
     "poll-100": POLL,
+    "poll-sparse": POLL,
+    "poll-sparse-timeout": POLL,
     "poll-sleep": SLEEP_POLL,
     "ppoll": POLL,
     "ppoll-timeout": POLL,
@@ -249,6 +305,7 @@ ROWS = {
     "epoll-wait": EPOLL,
     "epoll-nested": EPOLL,
     "epoll-stale": EPOLL,
+    "epoll-stale-anonymous": Row("poll", "epoll", "fd", members=True, check=check_stale),
     "epoll-pwait2-timeout": EPOLL,
     "eventfd-read": Row("read", "eventfd", "fd"),
     "eventfd-write": Row("write", "eventfd", "fd"),
@@ -259,6 +316,7 @@ ROWS = {
     "inotify-read": Row("read", "inotify", "fd"),
     "dup-900": Row("read", "pipe", "fd inode"),
     "thread-own-files": Row("read", "pipe", "fd inode"),
+    "thread-own-eventfd": Row("read", "eventfd", "fd"),
     "nanosleep": SLEEP,
     # Which call was restarted is nowhere to be read: only the time of restart_syscall(2).
     "nanosleep-restarted": Row("sleep unknown", "timer -", most="likely"),
@@ -276,6 +334,9 @@ ROWS = {
     "futex-restarted": Row("futex unknown", "futex -"),
     "futex-wait-bitset": Row("futex", "futex", "address"),
     "futex-waitv": Row("futex", "futex -"),
+    # Whether it was moved to the lock already is nowhere to be read.
+    "futex-requeue-pi": Row("futex", "futex", "address", most="likely"),
+    "futex-requeued-pi": Row("lock futex", "mutex futex", "address", most="likely"),
     "futex-pi": Row("lock futex", "mutex futex", "address"),
     "pthread-mutex": Row("lock futex", "mutex futex", "address"),
     "pthread-cond": Row("condition futex", "condvar futex", "address"),
@@ -287,10 +348,17 @@ ROWS = {
     "pthread-rwlock-write": Row("lock futex", "rwlock futex", "address"),
     "many-threads": Row("futex", "futex", "address", check=check_crowd),
     "wait-any": Row("child", "process -"),
-    "waitpid": Row("child", "process"),
-    "waitid-pidfd": Row("child", "process"),
-    "waitpid-namespace": Row("child", "process"),
-    "vfork": Row("child", "process"),
+    "waitpid": CHILD,
+    "waitid-pidfd": Row("child", "process", "pid fd", check=check_child),
+    "waitpid-group": CHILD_GROUP,
+    "waitid-group": CHILD_GROUP,
+    "waitpid-own-group": CHILD_GROUP,
+    "waitpid-namespace": Row("child", "process", check=check_child),
+    "waitpid-traced": Row("child", "process", "pid", check=check_tracee),
+    # Which of the processes it traces, if there are several, is nowhere to be read.
+    "wait-any-traced": Row("child", "process -", most="likely", check=check_tracees),
+    "vfork": CHILD,
+    "vfork-siblings": CHILD,
     "zombie": Row("zombie"),
     "zombie-leader": Row("zombie", check=check_leader),
     "stopped": STOPPED,
@@ -318,6 +386,7 @@ ROWS = {
     "seccomp-accept": Row("reply unknown", "seccomp -"),
     "fanotify-open": Row("reply unknown", "fanotify -"),
     "flock": Row("lock", "flock", "fd path inode", holder=True),
+    "flock-self": Row("lock", "flock", "fd path inode", holder=True, check=check_self),
     "flock-shared": Row("lock", "flock", "fd path inode", holder=True),
     "flock-inherited": Row("lock", "flock", "fd path inode", holder=True),
     "posix-lock": Row("lock", "posix-lock", "fd path inode first_byte last_byte", holder=True),
@@ -526,8 +595,9 @@ class Test:
         text = wait.get("text")
         if not text or text.endswith("."):
             raise Failure("a sentence without its full stop", repr(text))
-        if "sibling" in ready and re.search(rf"\b{ready['sibling']}\b", text):
-            raise Failure(f"only process {ready['child']}", text)
+        for sibling in ready.get("sibling", "").split(","):
+            if sibling and re.search(rf"\b{sibling}\b", text):
+                raise Failure(f"only process {ready['child']}", text)
         if wait["reason"] != "unknown" and not wait.get("evidence"):
             raise Failure("evidence", "none")
 
@@ -635,8 +705,10 @@ class Test:
             if keys is None:
                 raise Failure("a role of the contract", owner)
             right = {int(n) for k in keys if k in ready for n in ready[k].split(",")}
-            # A thread of the process itself is told by its TID.
-            one = owner.get("tid") if owner["pid"] == int(ready["pid"]) else owner["pid"]
+            # A thread of the process itself is told by its TID; what a file is locked by is
+            # the process.
+            own = owner["pid"] == int(ready["pid"]) and "holder" not in ready
+            one = owner.get("tid") if own else owner["pid"]
             if one not in right:
                 raise Failure(f"{owner['role']} among {sorted(right)}", owner)
 

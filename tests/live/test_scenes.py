@@ -665,7 +665,7 @@ class Test:
             status, err = scene.end()
         if failure:
             raise failure
-        return scene_outcome(scene, status, err)
+        return scene_outcome(scene.ready, scene.reason, status, err)
 
     def look(self, row, scene):
         """Returns the evidence of one look at a scene."""
@@ -710,11 +710,11 @@ def judge_tries(row, tries):
     raise Failure(f"reason {row.reasons}", f"only {row.also}")
 
 
-def scene_outcome(scene, status, err):
+def scene_outcome(ready, reason, status, err):
     """Of a scene that no check failed of: a reason for skipping, or None; raises Failure."""
-    if scene.reason is not None and status == 77:
-        return scene.reason
-    if status != 0 or not scene.ready:
+    if reason is not None and status == 77:
+        return reason
+    if status != 0 or not ready:
         raise Failure("a scene", f"exit status {status}: {err}")
     return None
 

@@ -133,6 +133,17 @@ enum truth when_set_empty_timeout(const struct thread *t)
         return when_set_empty(t) == TRUE && when_timeout(t) == TRUE ? TRUE : FALSE;
 }
 
+/*
+ * io_uring_enter(fd, submit, complete, flags, …): waits for completions with
+ * IORING_ENTER_GETEVENTS, and with IORING_ENTER_SQ_WAIT for room to submit.
+ */
+enum truth when_completion_wanted(const struct thread *t)
+{
+        if (t->call.state != CALL_INSIDE)
+                return UNSURE;
+        return t->call.args[2] && (t->call.args[3] & 5) == 1 ? TRUE : FALSE;
+}
+
 static int futex_command(const struct thread *t)
 {
         bool told = t->call.desc && t->call.state == CALL_INSIDE;

@@ -316,7 +316,7 @@ def test_kernel(kernel, arguments, scratch):
         listed = subprocess.run([arguments.build / "tests/scene", "--list"], check=True,
                                 capture_output=True, text=True).stdout.split()
         scenes = arguments.scenes or kernel.scenes.split() or listed
-        done = machine.machine_run(kernel.qemu, kernel.cmdline, place, programs, MODULES + DIAGS,
+        done = machine.machine_run(kernel, place, programs, MODULES + DIAGS,
                                    lambda names: make_plan(scenes, DIAGS, names), LIMIT_S)
     except (Unavailable, OSError) as why:
         tally.say("skipped", "boot", why)

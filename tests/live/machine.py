@@ -122,21 +122,37 @@ def modules_ordered(place, wanted):
 # The initramfs
 
 
-def libraries_of(program):
-    """Absolute paths, as the program will look for them; none of a static program."""
-    listed = subprocess.run(["ldd", program], capture_output=True, check=False).stdout.decode()
-    return re.findall(r"^\s*(?:\S+ => )?(/\S+) \(0x", listed, re.M)
+def library_find(name, triplet):
+    for directory in (f"/lib/{triplet}", f"/usr/lib/{triplet}", f"/usr/{triplet}/lib"):
+        if (path := Path(directory, name)).exists():
+            return path
+    raise Unavailable(f"{name} is missing for {triplet}")
 
 
-def initramfs_make(root, programs, modules, plan):
+def libraries_of(program, triplet, found):
+    """Adds what a program needs, {path inside: path outside}; of any architecture, unlike ldd."""
+    text = run("readelf", "-W", "-l", "-d", program).decode()
+    # "[Requesting program interpreter: /lib64/ld-linux-x86-64.so.2]"
+    for path in re.findall(r"program interpreter: ([^\]]+)\]", text):
+        found[path] = library_find(path.rpartition("/")[2], triplet)
+    # "0x0000000000000001 (NEEDED)  Shared library: [libc.so.6]"
+    for name in re.findall(r"\(NEEDED\).*\[([^\]]+)\]", text):
+        if f"/lib/{name}" not in found:
+            found[f"/lib/{name}"] = library_find(name, triplet)
+            libraries_of(found[f"/lib/{name}"], triplet, found)
+    return found
+
+
+def initramfs_make(root, arch, programs, modules, plan):
     """Fills a directory; programs: {path inside: path outside}."""
-    for inside, outside in programs.items():
-        for path, source in [(inside, outside)] + [(p, p) for p in libraries_of(outside)]:
-            target = root / path.lstrip("/")
-            target.parent.mkdir(parents=True, exist_ok=True)
-            if not target.exists():
-                shutil.copy(source, target)
-                target.chmod(0o755)
+    files = dict(programs)
+    for outside in programs.values():
+        libraries_of(outside, f"{arch}-linux-gnu", files)
+    for inside, outside in files.items():
+        target = root / inside.lstrip("/")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(outside, target)
+        target.chmod(0o755)
     (root / "modules").mkdir()
     for path in modules:
         shutil.copy(path, root / "modules")
@@ -173,21 +189,25 @@ def records_read(data):
     return records
 
 
-def machine_run(qemu, cmdline, kernel, programs, modules, plan, limit_s):
-    """Boots, waits for the end of the plan or of the time, and leaves nothing behind."""
+def machine_run(row, kernel, programs, modules, plan, limit_s):
+    """Boots, waits for the end of the plan or of the time, and leaves nothing behind.
+
+    row: of the table of kernels; kernel: its directory; plan(modules) gives the lines.
+    """
     with scratch_directory() as directory:
         scratch = Path(directory)
         paths = {name: scratch / name for name in ("console", "initrd", "disk", "port")}
         (scratch / "root").mkdir()
         modules_in = modules_ordered(kernel, modules)
-        initramfs_make(scratch / "root", programs, modules_in, plan(p.name for p in modules_in))
+        initramfs_make(scratch / "root", row.arch, programs, modules_in,
+                       plan(p.name for p in modules_in))
         initramfs_pack(scratch / "root", paths["initrd"])
         with open(paths["disk"], "wb") as file:
             file.truncate(DISK_BYTES)
         run("mke2fs", "-q", "-t", "ext4", "-E", f"root_owner={USER}:{USER}", "-F", paths["disk"])
-        command = f"{qemu} {QEMU_COMMON}".format(kernel=kernel / "vmlinuz", **paths).split()
+        command = f"{row.qemu} {QEMU_COMMON}".format(kernel=kernel / "vmlinuz", **paths).split()
         begin = time.monotonic()
-        with subprocess.Popen(command + ["-append", f"{cmdline} {CMDLINE_COMMON}"],
+        with subprocess.Popen(command + ["-append", f"{row.cmdline} {CMDLINE_COMMON}"],
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT) as process:
             try:

@@ -215,6 +215,8 @@ def machine_run(row, kernel, programs, modules, plan, limit_s):
             except subprocess.TimeoutExpired:
                 process.kill()
                 said = process.communicate()[0] + b"(killed after the time limit)"
+            finally:
+                process.kill()
         console = paths["console"].read_text(errors="replace") if paths["console"].exists() else ""
         records = records_read(paths["port"].read_bytes() if paths["port"].exists() else b"")
         return Run(records, time.monotonic() - begin,

@@ -357,7 +357,7 @@ ROWS = {
     "sysv-semop": Row("semaphore", "sysv-sem", "id number needed"),
     "mq-receive": Row("receive", "posix-mq", "fd path"),
     "mq-send": Row("send", "posix-mq", "fd path"),
-    "io-uring-wait": Row("poll unknown", "io_uring", "fd"),
+    "io-uring-wait": Row("poll", "io_uring", "fd"),
     "i386-nanosleep": Row("sleep", "timer -", calls="nanosleep"),
     "i386-read": Row("read", "pipe", "fd inode", calls="read"),
     "hostile-names": Row("signal", check=check_names),

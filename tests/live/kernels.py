@@ -312,7 +312,7 @@ def test_kernel(kernel, arguments, scratch):
     begin = time.monotonic()
     try:
         programs = programs_for(kernel, arguments.build, scratch)
-        place = machine.kernel_fetch(kernel.package, arguments.cache)
+        place = machine.kernel_fetch(kernel.package, MODULES + DIAGS, arguments.cache)
         listed = subprocess.run([arguments.build / "tests/scene", "--list"], check=True,
                                 capture_output=True, text=True).stdout.split()
         scenes = arguments.scenes or kernel.scenes.split() or listed

@@ -62,7 +62,7 @@ def package_download(package, directory):
 
 
 def package_unpack(deb, directory):
-    """vmlinuz and all modules, flat; a later pass copies those wanted."""
+    """vmlinuz and all modules, flat."""
     with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", deb], stdout=subprocess.PIPE) as process:
         with tarfile.open(fileobj=process.stdout, mode="r|") as archive:
             for member in archive:
@@ -81,17 +81,23 @@ def package_unpack(deb, directory):
         raise Unavailable(f"{deb.name}: no kernel could be unpacked")
 
 
-def kernel_fetch(package, cache):
-    """The directory of an unpacked kernel, downloaded if this is the first time."""
+def kernel_fetch(package, wanted, cache):
+    """The directory of a kernel and the modules wanted, downloaded if this is the first time."""
     package = package_name(package)
     place = cache / package
-    if place.is_dir():
+    stamp = " ".join(wanted)
+    if place.is_dir() and (place / "wanted").read_text(encoding="utf-8") == stamp:
         return place
     cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache, prefix=".new-") as scratch:
         new = Path(scratch, "kernel")
         (new / "modules").mkdir(parents=True)
         package_unpack(package_download(package, scratch), new)
+        # All of them are 400 MB, a few are needed.
+        for path in set((new / "modules").iterdir()) - set(modules_ordered(new, wanted)):
+            path.unlink()
+        (new / "wanted").write_text(stamp, encoding="utf-8")
+        shutil.rmtree(place, ignore_errors=True)
         new.rename(place)
     return place
 

@@ -262,7 +262,7 @@ static void evidence_fill(struct explainer *e, struct thread *t, const struct ma
 
                 if (call)
                         evidence_add(w, arena_printf(e->arena, "syscall %s", call));
-        } else if (t->call.state == CALL_OUTSIDE && !t->process->kernel) {
+        } else if (t->call.state == CALL_OUTSIDE && !t->process->kernel && t->state != 'Z') {
                 evidence_add(w, "outside of a system call");
         }
         if (t->kernel_stack && leaf)

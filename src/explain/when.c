@@ -133,6 +133,17 @@ enum truth when_set_empty_timeout(const struct thread *t)
         return when_set_empty(t) == TRUE && when_timeout(t) == TRUE ? TRUE : FALSE;
 }
 
+/*
+ * io_uring_enter(fd, submit, complete, flags, …): waits for completions with
+ * IORING_ENTER_GETEVENTS, and with IORING_ENTER_SQ_WAIT for room to submit.
+ */
+enum truth when_completion_wanted(const struct thread *t)
+{
+        if (t->call.state != CALL_INSIDE)
+                return UNSURE;
+        return t->call.args[2] && (t->call.args[3] & 5) == 1 ? TRUE : FALSE;
+}
+
 static int futex_command(const struct thread *t)
 {
         bool told = t->call.desc && t->call.state == CALL_INSIDE;
@@ -156,11 +167,12 @@ enum truth when_futex_wait(const struct thread *t)
         }
 }
 
+/* By the operation, or the stack of a log that does not tell it; else the plain rule is asked. */
 enum truth when_requeue_pi(const struct thread *t)
 {
-        int command = futex_command(t);
-
-        return command == -1 ? UNSURE : command == FUTEX_WAIT_REQUEUE_PI ? TRUE : FALSE;
+        if (t->kernel_stack && stack_has(t->kernel_stack, "futex_wait_requeue_pi"))
+                return TRUE;
+        return futex_command(t) == FUTEX_WAIT_REQUEUE_PI ? TRUE : FALSE;
 }
 
 enum truth when_futex_lock(const struct thread *t)

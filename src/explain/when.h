@@ -22,6 +22,7 @@ enum truth when_off_cpu(const struct thread *t);
 enum truth when_set_empty(const struct thread *t);         /* a poll set without fds */
 enum truth when_set_empty_timeout(const struct thread *t); /* … and with a timeout */
 enum truth when_timeout(const struct thread *t);
+enum truth when_completion_wanted(const struct thread *t); /* of io_uring, by the call */
 enum truth when_futex_wait(const struct thread *t);
 enum truth when_requeue_pi(const struct thread *t);
 enum truth when_futex_lock(const struct thread *t);

@@ -7,6 +7,9 @@ other processes. A row of ROWS says which reason and kind of object that must le
 which of the facts pwhy must have found; any fact it gives without having to must be true as
 well. Where the kernel's files do not tell, the row allows "unknown", and never another
 reason. Afterwards the thread must be where it was, without having run.
+
+Looking and judging are apart: what was seen is Evidence, and Check judges it without this
+machine's help, so that kernels.py can judge what was seen inside another one.
 """
 
 import argparse
@@ -72,12 +75,31 @@ class Row:
     also: str = ""  # reasons that may be true for a moment: ask again
     holder: bool = False  # all of the ready line's holders must be named, nobody else
     still: bool = True  # does not run, so that nothing may have moved
-    check: object = None  # of the whole document: f(test, ready, document, thread)
+    ask: str = ""  # keys of the ready line that pwhy is asked about, too
+    check: object = None  # of whatever else was seen: f(evidence, ready, thread)
 
 
-def check_crowd(test, ready, document, _thread):
+@dataclass
+class Evidence:
+    """What was seen of a scene, once. Times are those of CLOCK_MONOTONIC, in ns."""
+    ready: dict  # the words of the ready line
+    begin: int  # the scene began
+    made: int  # it was ready
+    asked: int
+    answered: int
+    before: dict  # thread_facts() before pwhy was asked
+    after: dict
+    documents: dict  # of pwhy --json, by PID or TID as the ready line has it
+    text: str  # of pwhy
+    stack: str  # /proc/PID/task/TID/stack; None when it cannot be read
+    device: tuple  # ("254:0", "vda") of the ready line's path; None without
+    root: bool
+    release: tuple  # of the kernel: (6, 18)
+
+
+def check_crowd(evidence, ready, _thread):
     """All threads of the process, each in its place."""
-    document = test.ask(ready["pid"])
+    document = evidence.documents[ready["pid"]]
     address = int(ready["address"], 16)
     seen = [
         t for t in document["threads"]
@@ -88,17 +110,14 @@ def check_crowd(test, ready, document, _thread):
         raise Failure(f"{ready['threads']} threads at {ready['address']}", len(seen))
 
 
-def check_harmless(test, ready):
+def check_harmless(evidence):
     """What people see has nothing in it that a terminal obeys."""
-    run = subprocess.run([test.pwhy, ready["tid"]], stdin=subprocess.DEVNULL,
-                         capture_output=True, timeout=PWHY_S, check=False)
-    text = run.stdout.decode()
-    bad = re.search(r"[^\n\t\x20-\x7e\u00a0-\U0010ffff]", text)
-    if bad or not text:
-        raise Failure("text without control characters", repr(bad[0] if bad else text))
+    bad = re.search(r"[^\n\t\x20-\x7e\u00a0-\U0010ffff]", evidence.text)
+    if bad or not evidence.text:
+        raise Failure("text without control characters", repr(bad[0] if bad else evidence.text))
 
 
-def check_names(test, ready, _document, thread):
+def check_names(evidence, ready, thread):
     """Names come through whole in JSON and harmless in text."""
     for field in ("comm", "exe"):
         expected = urllib.parse.unquote(ready[field])
@@ -108,23 +127,23 @@ def check_names(test, ready, _document, thread):
     if len(arguments) < 2 or not arguments[1].startswith("bad \\xff\\xfe\\xc0\\x80 utf-8 \x1b]0;"):
         raise Failure("an argument with \\xNN for bytes that are not UTF-8",
                       repr([a[:40] for a in arguments]))
-    check_harmless(test, ready)
+    check_harmless(evidence)
 
 
-def check_leader(test, ready, _document, _thread):
+def check_leader(evidence, ready, _thread):
     """The process lives on, in its other thread."""
-    other = test.thread(test.ask(ready["thread"]), ready["thread"])
+    other = thread_of(evidence.documents[ready["thread"]], ready["thread"])
     if other["wait"]["reason"] != "signal":
         raise Failure("reason signal of the other thread", other["wait"]["reason"])
 
 
-def check_forged(test, ready, _document, thread):
+def check_forged(evidence, ready, thread):
     """A socket's name is no source of facts about it."""
     thing = thread["wait"].get("object", {})
     if ready["forged"] in thing.get("local", "").split("/") or thing.get("state") not in (
             None, "LISTEN"):
         raise Failure("a listening socket", json.dumps(thing))
-    check_harmless(test, ready)
+    check_harmless(evidence)
 
 
 def check_facts(ready, thing, fields):
@@ -133,7 +152,7 @@ def check_facts(ready, thing, fields):
             raise Failure(f"{field} {ready[field]}", json.dumps(thing))
 
 
-def check_mount(_test, ready, _document, thread):
+def check_mount(evidence, ready, thread):
     """The file system, and the stage as the program that must answer."""
     wait = thread["wait"]
     check_facts(ready, wait.get("object", {}), "path fs mount source")
@@ -141,25 +160,23 @@ def check_mount(_test, ready, _document, thread):
         raise Failure(f"a text with {ready['mount']}", wait["text"])
     # Which connection an fd is, the kernel tells since 6.16; before, it may stay open.
     servers = [o["pid"] for o in wait["on"] if o["role"] == "server"]
-    release = tuple(map(int, re.findall(r"\d+", os.uname().release)[:2]))
-    if os.geteuid() == 0 and (servers or release >= (6, 16)) and servers != [int(ready["stage"])]:
+    told = servers or evidence.release >= (6, 16)
+    if evidence.root and told and servers != [int(ready["stage"])]:
         raise Failure(f"server {ready['stage']}", wait["on"])
 
 
-def check_device(_test, ready, _document, thread):
-    """The disk that a file is on, or that a device file stands for."""
-    sb = os.stat(ready["path"])
-    number = sb.st_rdev if stat.S_ISBLK(sb.st_mode) else sb.st_dev
-    device = f"{os.major(number)}:{os.minor(number)}"
-    name = os.path.basename(os.path.realpath(f"/sys/dev/block/{device}"))
+def check_device(evidence, _ready, thread):
+    """The disk that a file is on, or that a device file stands for; 0: is for none."""
+    device, name = evidence.device
     thing, text = thread["wait"].get("object", {}), thread["wait"]["text"]
-    if os.major(number) and (thing.get("device"), thing.get("device_name")) != (device, name):
-        raise Failure(f"device {device} {name}", json.dumps(thing))
-    if not os.major(number) and "device" in thing or name not in text and os.major(number):
+    if device.startswith("0:"):
+        if "device" in thing:
+            raise Failure("no device", json.dumps(thing))
+    elif (thing.get("device"), thing.get("device_name")) != (device, name) or name not in text:
         raise Failure(f"device {device} {name}", f"{text} {json.dumps(thing)}")
 
 
-def check_child(_test, ready, _document, thread):
+def check_child(_evidence, ready, thread):
     """It waits for this one process, whatever others it has."""
     wait = thread["wait"]
     if wait["reason"] == "unknown":
@@ -177,38 +194,38 @@ def check_not_child(text):
         raise Failure("no word of a child that is none", text)
 
 
-def check_tracee(test, ready, document, thread):
+def check_tracee(evidence, ready, thread):
     """A process that is waited for because it is traced, and is not a child."""
-    check_child(test, ready, document, thread)
+    check_child(evidence, ready, thread)
     check_not_child(thread["wait"]["text"])
 
 
-def check_tracees(_test, _ready, _document, thread):
+def check_tracees(_evidence, _ready, thread):
     """Any process that is traced: there is no child that it could be."""
     if CHILDREN_TOLD:
         check_not_child(thread["wait"]["text"])
 
 
-def check_stale(_test, ready, _document, thread):
+def check_stale(evidence, ready, thread):
     """What has the number now is not in the set."""
     wait = thread["wait"]
     if "timerfd" in json.dumps(wait):
         raise Failure("no timerfd", json.dumps(wait))
     stale = int(ready["stale"])
     kinds = {m["fd"]: m.get("kind") for m in wait.get("object", {}).get("members", [])}
-    if ready["kcmp"] == "1" and os.geteuid() == 0 and any(
+    if ready["kcmp"] == "1" and evidence.root and any(
             kind != "eventfd" for fd, kind in kinds.items() if fd != stale):
         raise Failure("an eventfd that still is what was added", json.dumps(wait))
 
 
-def check_self(_test, ready, _document, thread):
+def check_self(evidence, ready, thread):
     """The holder is the process that waits, and people are told so."""
     wait = thread["wait"]
-    if os.geteuid() == 0 and "itself" not in wait["text"]:
+    if evidence.root and "itself" not in wait["text"]:
         raise Failure(f"that {ready['holder']} holds it itself", wait["text"])
 
 
-def check_overlay(_test, ready, _document, thread):
+def check_overlay(_evidence, ready, thread):
     """Its device number stands for no device."""
     thing = thread["wait"].get("object", {})
     check_facts(ready, thing, "path fs mount")
@@ -346,7 +363,8 @@ ROWS = {
     "pthread-barrier": Row("barrier futex", "barrier futex", "address"),
     "pthread-rwlock-read": Row("lock futex", "rwlock futex", "address"),
     "pthread-rwlock-write": Row("lock futex", "rwlock futex", "address"),
-    "many-threads": Row("futex", "futex", "address", check=check_crowd),
+    "many-threads": Row("futex", "futex", "address", ask="pid",
+                        check=check_crowd),
     "wait-any": Row("child", "process -"),
     "waitpid": CHILD,
     "waitid-pidfd": Row("child", "process", "pid fd", check=check_child),
@@ -360,7 +378,7 @@ ROWS = {
     "vfork": CHILD,
     "vfork-siblings": CHILD,
     "zombie": Row("zombie"),
-    "zombie-leader": Row("zombie", check=check_leader),
+    "zombie-leader": Row("zombie", ask="thread", check=check_leader),
     "stopped": STOPPED,
     "stopped-tstp": STOPPED,
     "traced-syscall": TRACED,
@@ -408,11 +426,19 @@ ROWS = {
     "sysv-semop": Row("semaphore", "sysv-sem", "id number needed"),
     "mq-receive": Row("receive", "posix-mq", "fd path"),
     "mq-send": Row("send", "posix-mq", "fd path"),
-    "io-uring-wait": Row("poll unknown", "io_uring", "fd"),
+    "io-uring-wait": Row("poll", "io_uring", "fd"),
     "i386-nanosleep": Row("sleep", "timer -", calls="nanosleep"),
     "i386-read": Row("read", "pipe", "fd inode", calls="read"),
     "hostile-names": Row("signal", check=check_names),
 }
+
+
+def read_line(line):
+    """Of a scene's first line: the words of a ready one and the reason of a skip, or None."""
+    line = line.decode().rstrip("\n")
+    if line.startswith("ready "):
+        return dict(word.split("=", 1) for word in line.split(" ")[1:]), None
+    return None, line[len("skip "):] if line.startswith("skip ") else None
 
 
 class Scene:
@@ -422,14 +448,8 @@ class Scene:
         self.begin = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
         self.process = subprocess.Popen([program, name], stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        self.ready = None
-        self.reason = None  # of a skip
-        line = self.process.stdout.readline().decode().rstrip("\n")
-        if line.startswith("ready "):
-            self.ready = dict(word.split("=", 1) for word in line.split(" ")[1:])
-        elif line.startswith("skip "):
-            self.reason = line[len("skip "):]
-        self.end_of_making = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
+        self.ready, self.reason = read_line(self.process.stdout.readline())
+        self.made = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
 
     def end(self):
         """Returns the exit status and what it said on its standard error."""
@@ -441,23 +461,45 @@ class Scene:
         return self.process.returncode, err.decode(errors="backslashreplace").strip()
 
 
-def thread_facts(tid, still):
-    """What must be the same before and after; None when the thread is gone."""
-    base = Path(f"/proc/{tid}/task/{tid}")
-    try:
-        stat = (base / "stat").read_bytes().rpartition(b")")[2].split()
-        status = (base / "status").read_bytes()
-        try:
-            call = (base / "syscall").read_text()
-        except OSError:
-            call = ""
-    except OSError:
+def thread_facts(read, still):
+    """What must be the same before and after; None when the thread is gone.
+
+    read(name) gives a file of the thread's directory, None when it cannot be read.
+    """
+    words, status, call = read("stat"), read("status"), read("syscall")
+    if words is None or status is None:
         return None
-    facts = {"state": stat[0].decode(), "start": stat[19].decode()}
+    words = words.rpartition(b")")[2].split()
+    facts = {"state": words[0].decode(), "start": words[19].decode()}
     if still:
-        facts["call"] = call
+        facts["call"] = (call or b"").decode()
         facts["switches"] = b" ".join(re.findall(rb"ctxt_switches:\s*(\d+)", status)).decode()
     return facts
+
+
+def read_document(status, out, err):
+    """The document that pwhy --json printed."""
+    # 3: something that was asked for is hidden; the document says what.
+    if status not in (0, 3):
+        raise Failure("exit status 0", f"{status}: {err.decode(errors='replace').strip()}")
+    try:
+        document = json.loads(out.decode())
+    except ValueError as e:
+        raise Failure("a JSON document in UTF-8", e) from e
+    if document.get("schema") != 1 or not isinstance(document.get("threads"), list):
+        raise Failure("schema 1 with threads", sorted(document))
+    return document
+
+
+def thread_of(document, tid):
+    for thread in document["threads"]:
+        if thread.get("tid") == int(tid):
+            return thread
+    raise Failure(f"thread {tid}", [t.get("tid") for t in document["threads"]])
+
+
+def read_release(text):
+    return tuple(map(int, re.findall(r"\d+", text)[:2]))
 
 
 def as_number(value):
@@ -469,94 +511,45 @@ def address_plain(text):
     return re.sub(r"^\[::ffff:([0-9.]+)\]", r"\1", text)
 
 
-class Test:
-    def __init__(self, pwhy, scene):
-        self.pwhy = pwhy
-        self.scene = scene
+class Check:
+    """The judgement of one row's evidence."""
 
-    def ask(self, target):
-        run = subprocess.run([self.pwhy, "--json", str(target)], stdin=subprocess.DEVNULL,
-                             capture_output=True, timeout=PWHY_S, check=False)
-        # 3: something that was asked for is hidden; the document says what.
-        if run.returncode not in (0, 3):
-            raise Failure("exit status 0",
-                          f"{run.returncode}: {run.stderr.decode(errors='replace').strip()}")
+    def __init__(self, row, evidence):
+        self.row = row
+        self.evidence = evidence
+        self.ready = evidence.ready
+
+    def judge(self):
+        """Returns the reason that pwhy gave; raises Failure."""
         try:
-            document = json.loads(run.stdout.decode())
-        except ValueError as e:
-            raise Failure("a JSON document in UTF-8", e) from e
-        if document.get("schema") != 1 or not isinstance(document.get("threads"), list):
-            raise Failure("schema 1 with threads", sorted(document))
-        return document
-
-    @staticmethod
-    def thread(document, tid):
-        for thread in document["threads"]:
-            if thread.get("tid") == int(tid):
-                return thread
-        raise Failure(f"thread {tid}", [t.get("tid") for t in document["threads"]])
-
-    def run(self, name):
-        """Returns a reason for skipping, or None when all is well; raises Failure."""
-        row = ROWS.get(name)
-        scene = Scene(self.scene, name)
-        failure = None
-        try:
-            if scene.ready:
-                if row is None:
-                    raise Failure("a row for this scene", "none")
-                self.examine(row, scene)
-        except Failure as e:
-            failure = e
-        except OSError as e:
-            failure = Failure("that pwhy can be run", e)
-        except subprocess.TimeoutExpired:
-            failure = Failure("an answer", f"none in {PWHY_S} s")
+            return self.judge_once()
         except (KeyError, TypeError, ValueError, AttributeError) as e:
-            failure = Failure("a document as the contract says", repr(e))
-        finally:
-            status, err = scene.end()
-        if failure:
-            raise failure
-        if scene.reason is not None and status == 77:
-            return scene.reason
-        if status != 0 or not scene.ready:
-            raise Failure("a scene", f"exit status {status}: {err}")
-        return None
+            raise Failure("a document as the contract says", repr(e)) from e
 
-    def examine(self, row, scene):
-        for _ in range(TRIES):
-            if self.examine_once(row, scene) not in row.also.split():
-                return
-        raise Failure(f"reason {row.reasons}", f"{row.also}, {TRIES} times")
-
-    def examine_once(self, row, scene):
-        """Returns the reason."""
-        ready = scene.ready
-        before = thread_facts(ready["tid"], row.still)
-        begin = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
-        document = self.ask(ready["tid"])
-        end = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
-        thread = self.thread(document, ready["tid"])
-        after = thread_facts(ready["tid"], row.still)
-        self.check_thread(row, ready, thread, before)
-        self.check_verdict(row, document, thread)
-        self.check_text(ready, thread["wait"])
+    def judge_once(self):
+        row, evidence, ready = self.row, self.evidence, self.ready
+        document = evidence.documents[ready["tid"]]
+        thread = thread_of(document, ready["tid"])
+        self.check_thread(thread)
+        self.check_verdict(document, thread)
+        self.check_text(thread["wait"])
         if row.still:
-            self.check_time(scene, thread["wait"], begin, end)
-            self.check_stack(ready, thread)
-        self.check_object(row, ready, thread["wait"], begin, end)
-        self.check_owners(ready, thread["wait"])
-        if row.holder and os.geteuid() == 0:
-            self.check_holders(ready, thread["wait"])
+            self.check_time(thread["wait"])
+            self.check_stack(thread)
+        self.check_object(thread["wait"])
+        self.check_owners(thread["wait"])
+        if row.holder and evidence.root:
+            self.check_holders(thread["wait"])
         if row.check:
-            row.check(self, ready, document, thread)
-        if before != after:
-            raise Failure(f"undisturbed, {before}", after)
+            row.check(evidence, ready, thread)
+        if evidence.before != evidence.after:
+            raise Failure(f"undisturbed, {evidence.before}", evidence.after)
         return thread["wait"]["reason"]
 
-    @staticmethod
-    def check_thread(row, ready, thread, before):
+    def check_thread(self, thread):
+        row, ready, before = self.row, self.ready, self.evidence.before
+        if before is None:
+            raise Failure("a thread", "one that is gone")
         if thread.get("pid") != int(ready["pid"]):
             raise Failure(f"pid {ready['pid']}", thread.get("pid"))
         if thread.get("state") != before["state"]:
@@ -570,15 +563,14 @@ class Test:
         if row.calls and call.get("name", row.calls) not in row.calls.split():
             raise Failure(f"system call {row.calls}", call["name"])
 
-    @staticmethod
-    def check_verdict(row, document, thread):
-        wait = thread["wait"]
+    def check_verdict(self, document, thread):
+        row, wait = self.row, thread["wait"]
         reason, confidence = wait["reason"], wait["confidence"]
         if reason not in REASONS or confidence not in CONFIDENCES:
             raise Failure("a reason and a confidence of the contract", f"{reason}, {confidence}")
         allowed = row.reasons.split() + row.also.split()
         # Without privileges there is less to know from.
-        if os.geteuid() != 0 and not thread.get("kernel_stack"):
+        if not self.evidence.root and not thread.get("kernel_stack"):
             allowed.append("unknown")
         if reason not in allowed:
             false = ", and that is certain to it" if confidence == "certain" else ""
@@ -590,9 +582,8 @@ class Test:
         if thread.get("deadlocked") or document.get("deadlocks"):
             raise Failure("no deadlock", document.get("deadlocks"))
 
-    @staticmethod
-    def check_text(ready, wait):
-        text = wait.get("text")
+    def check_text(self, wait):
+        ready, text = self.ready, wait.get("text")
         if not text or text.endswith("."):
             raise Failure("a sentence without its full stop", repr(text))
         for sibling in ready.get("sibling", "").split(","):
@@ -601,30 +592,28 @@ class Test:
         if wait["reason"] != "unknown" and not wait.get("evidence"):
             raise Failure("evidence", "none")
 
-    @staticmethod
-    def check_time(scene, wait, begin, end):
+    def check_time(self, wait):
         """It went to sleep after the scene began and before the scene was ready."""
-        told = wait.get("for_ns")
+        evidence, told = self.evidence, wait.get("for_ns")
         if told is None:
             return
         slack = FOR_SLACK_NS + wait.get("for_error_ns", 0)
-        least, most = begin - scene.end_of_making, end - scene.begin
+        least, most = evidence.asked - evidence.made, evidence.answered - evidence.begin
         if not least - slack <= told <= most + slack:
             raise Failure(f"for_ns between {least} and {most}, +- {slack}", told)
 
-    @staticmethod
-    def check_stack(ready, thread):
+    def check_stack(self, thread):
         """ "[<0>] inet_csk_accept+0x246/0x380" """
-        try:
-            text = Path(f"/proc/{ready['tid']}/task/{ready['tid']}/stack").read_text()
-        except OSError:
+        text = self.evidence.stack
+        if text is None:
             return
         right = re.findall(r"^\[<[0-9a-f]+>\] ([^\s+]+)\+0x", text, re.MULTILINE)
         told = [f.get("symbol") for f in thread.get("kernel_stack") or []]
         if told != right:
             raise Failure(f"kernel stack {right}", told)
 
-    def check_object(self, row, ready, wait, begin, end):
+    def check_object(self, wait):
+        row, ready = self.row, self.ready
         thing = wait.get("object") or {}
         kind, told = thing.get("kind"), wait["reason"] != "unknown"
         if kind is not None and kind not in KINDS:
@@ -634,13 +623,13 @@ class Test:
         for field in row.must.split() if told else ():
             if field not in thing:
                 raise Failure(f"{field} {ready.get(field)}", f"none in {json.dumps(thing)}")
-        self.check_fields(row, ready, thing)
-        self.check_deadline(row, ready, thing, told, begin, end)
+        self.check_fields(thing)
+        self.check_deadline(thing, told)
         if row.members:
-            self.check_members(ready, thing)
+            self.check_members(thing)
 
-    @staticmethod
-    def check_fields(row, ready, thing):
+    def check_fields(self, thing):
+        row, ready = self.row, self.ready
         for field in ("fd", "inode", "counter", "id", "number", "needed", "first_byte",
                       "last_byte"):
             if field in thing and field in ready and as_number(thing[field]) != int(ready[field]):
@@ -663,22 +652,23 @@ class Test:
         if "child" in ready and "pid" in thing and thing["pid"] != int(ready["child"]):
             raise Failure(f"process {ready['child']}", thing["pid"])
 
-    @staticmethod
-    def check_deadline(row, ready, thing, told, begin, end):
+    def check_deadline(self, thing, told):
+        row, ready, evidence = self.row, self.ready, self.evidence
         left = thing.get("deadline_ns")
         if left is None:
             # What is left of a relative time takes the moment it began, which not all may see.
-            if told and row.deadline == "must" and os.geteuid() == 0:
+            if told and row.deadline == "must" and evidence.root:
                 raise Failure("a deadline", f"none in {json.dumps(thing)}")
             return
         if row.deadline == "never" or "expires" not in ready:
             raise Failure("no deadline", left)
-        least, most = int(ready["expires"]) - end, int(ready["expires"]) - begin
+        least = int(ready["expires"]) - evidence.answered
+        most = int(ready["expires"]) - evidence.asked
         if not least - SLACK_NS <= left <= most + SLACK_NS:
             raise Failure(f"deadline_ns near {most}", left)
 
-    @staticmethod
-    def check_members(ready, thing):
+    def check_members(self, thing):
+        ready = self.ready
         pairs = (word.split(":") for word in ready["members"].split(","))
         right = {int(fd): kind for fd, kind in pairs}
         members = thing.get("members") or []
@@ -691,15 +681,14 @@ class Test:
         if len({m["fd"] for m in members}) < min(len(right), MEMBERS_MAX):
             raise Failure(f"members {ready['members']}", json.dumps(members))
 
-    @staticmethod
-    def check_holders(ready, wait):
+    def check_holders(self, wait):
         told = sorted(o["pid"] for o in wait.get("on", []) if o.get("role") == "holder")
-        right = sorted(int(pid) for pid in ready["holder"].split(","))
+        right = sorted(int(pid) for pid in self.ready["holder"].split(","))
         if told != right:
             raise Failure(f"holders {right}", told)
 
-    @staticmethod
-    def check_owners(ready, wait):
+    def check_owners(self, wait):
+        ready = self.ready
         for owner in wait.get("on", []):
             keys = ROLES.get(owner.get("role"))
             if keys is None:
@@ -711,6 +700,95 @@ class Test:
             one = owner.get("tid") if own else owner["pid"]
             if one not in right:
                 raise Failure(f"{owner['role']} among {sorted(right)}", owner)
+
+
+class Test:
+    """Scenes of this machine."""
+
+    def __init__(self, pwhy, scene):
+        self.pwhy = pwhy
+        self.scene = scene
+
+    def call(self, *args):
+        return subprocess.run([self.pwhy, *args], stdin=subprocess.DEVNULL, capture_output=True,
+                              timeout=PWHY_S, check=False)
+
+    def ask(self, target):
+        run = self.call("--json", target)
+        return read_document(run.returncode, run.stdout, run.stderr)
+
+    def run(self, name):
+        """Returns a reason for skipping, or None when all is well; raises Failure."""
+        row = ROWS.get(name)
+        scene = Scene(self.scene, name)
+        failure = None
+        try:
+            if scene.ready:
+                if row is None:
+                    raise Failure("a row for this scene", "none")
+                judge_tries(row, (self.look(row, scene) for _ in range(TRIES)))
+        except Failure as e:
+            failure = e
+        except OSError as e:
+            failure = Failure("that pwhy can be run", e)
+        except subprocess.TimeoutExpired:
+            failure = Failure("an answer", f"none in {PWHY_S} s")
+        finally:
+            status, err = scene.end()
+        if failure:
+            raise failure
+        return scene_outcome(scene.ready, scene.reason, status, err)
+
+    def look(self, row, scene):
+        """Returns the evidence of one look at a scene."""
+        ready, tid = scene.ready, scene.ready["tid"]
+
+        def read(name):
+            try:
+                return Path(f"/proc/{tid}/task/{tid}/{name}").read_bytes()
+            except OSError:
+                return None
+
+        before = thread_facts(read, row.still)
+        asked = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
+        documents = {tid: self.ask(tid)}
+        answered = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
+        after = thread_facts(read, row.still)
+        stack = read("stack")
+        for key in row.ask.split():
+            documents.setdefault(ready[key], self.ask(ready[key]))
+        return Evidence(
+            ready=ready, begin=scene.begin, made=scene.made, asked=asked, answered=answered,
+            before=before, after=after, documents=documents,
+            text=self.call(tid).stdout.decode() if row.check else "",
+            stack=None if stack is None else stack.decode(),
+            device=find_device(ready["path"]) if row.check is check_device else None,
+            root=os.geteuid() == 0, release=read_release(os.uname().release))
+
+
+def find_device(path):
+    sb = os.stat(path)
+    number = sb.st_rdev if stat.S_ISBLK(sb.st_mode) else sb.st_dev
+    device = f"{os.major(number)}:{os.minor(number)}"
+    return device, os.path.basename(os.path.realpath(f"/sys/dev/block/{device}"))
+
+
+def judge_tries(row, tries):
+    """Judges one look after the other, until it is none of those that are true for a moment."""
+    for evidence in tries:
+        reason = Check(row, evidence).judge()
+        if reason not in row.also.split():
+            return
+    raise Failure(f"reason {row.reasons}", f"only {row.also}")
+
+
+def scene_outcome(ready, reason, status, err):
+    """Of a scene that no check failed of: a reason for skipping, or None; raises Failure."""
+    if reason is not None and status == 77:
+        return reason
+    if status != 0 or not ready:
+        raise Failure("a scene", f"exit status {status}: {err}")
+    return None
 
 
 def parse_arguments():

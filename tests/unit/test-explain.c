@@ -177,6 +177,8 @@ static void when_satisfy(struct scene *sc, const struct rule *rule)
                 t->call.args[op] = FUTEX_WAIT_REQUEUE_PI | FUTEX_PRIVATE_FLAG;
         else if (rule->when == when_futex_lock && op >= 0)
                 t->call.args[op] = FUTEX_LOCK_PI | FUTEX_PRIVATE_FLAG;
+        else if (rule->when == when_completion_wanted)
+                t->call.args[2] = t->call.args[3] = 1;
         else if (rule->when == when_leader_only)
                 scene_thread(sc, 101, 'S');
         else if (rule->when == when_traced)

@@ -234,7 +234,6 @@ struct thread {
         char state;        /* R S D T t Z X I P, as in stat(5); 0: not known */
         int cpu;           /* last CPU; -1: not known */
         bool moved;        /* ran while it was read, every time: facts may not fit together */
-        bool gone;         /* ended while it was read */
         bool on_cpu;       /* state R: it was seen to run (its CPU time grew) */
         bool has_on_cpu;   /* …and this is known */
         uint64_t switches; /* voluntary + involuntary context switches */
@@ -306,7 +305,7 @@ struct snapshot {
         struct process *processes, **processes_tail;
         struct gap *gaps, **gaps_tail;
         size_t n_processes, n_threads;
-        size_t n_lost;       /* threads that were there and could not be read */
+        size_t n_lost;       /* targets that were chosen and not reached */
         size_t n_idle;       /* idle kernel threads left out */
         size_t n_matched;    /* threads to be shown */
         bool locks_searched; /* for holders: begun, and not again by a worker that follows */

@@ -2,7 +2,7 @@
 /*
  * The parent's side: start, watch, abandon. A quarter of the whole timeout is the patience
  * for the first read that hangs, and half as much for each that follows, down to a bound: where
- * much hangs, a dead file system is the reason, and dozens of targets share the time.
+ * much hangs, a dead file system is the reason, and about a dozen targets share the time.
  *
  * The program around may be anything: it may ignore SIGCHLD or reap every child it finds (so
  * what the job returned is told through shared memory, and the child is named by a pidfd,

@@ -158,7 +158,7 @@ static bool wait_equal(const struct wait *a, const struct wait *b)
 static bool thread_alike(const struct thread *a, const struct thread *b)
 {
         return a->state == b->state && a->on_cpu == b->on_cpu && a->has_on_cpu == b->has_on_cpu &&
-               a->moved == b->moved && a->gone == b->gone && a->deadlocked == b->deadlocked &&
+               a->moved == b->moved && a->deadlocked == b->deadlocked &&
                a->kernel_stack == b->kernel_stack && a->user_stack == b->user_stack &&
                a->kernel_stack_error == b->kernel_stack_error && chain_end(a) == chain_end(b) &&
                (a->kernel_stack || text_equal(a->wchan, b->wchan)) &&

@@ -93,8 +93,6 @@ static void json_thread(struct jsonout *j, struct json_object *o, const struct t
                 jsonout_uint(j, o, "switches", t->switches);
         if (t->moved)
                 jsonout_bool(j, o, "moved", true);
-        if (t->gone)
-                jsonout_bool(j, o, "gone", true);
         json_wait(j, o, t);
         if (t->deadlocked) {
                 jsonout_bool(j, o, "deadlocked", true);

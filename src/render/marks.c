@@ -77,7 +77,7 @@ int marks_init(struct marks *m, const struct snapshot *s, const struct snapshot 
         }
         for (size_t i = 0; i < m->n_before; i++) {
                 const struct thread *after = thread_find(now, n_now, m->before[i]);
-                if ((!after || after->gone) && !m->before[i]->gone)
+                if (!after)
                         m->ended[m->n_ended++] = m->before[i];
         }
         return 0;

@@ -98,9 +98,7 @@ static const char *time_words(struct page *p, const struct group *g)
 static void state_write(struct page *p, const struct group *g)
 {
         const struct thread *t = g->threads[0];
-        const char *doubt = t->gone    ? ", ended while it was read"
-                            : t->moved ? ", was moving while it was read"
-                                       : "";
+        const char *doubt = t->moved ? ", was moving while it was read" : "";
 
         page_flow(
                 p, STYLE_PLAIN, page_join(p, "  ", state_words(t), time_words(p, g), doubt, NULL));
@@ -343,7 +341,7 @@ static void footer_write(
                 page_end(p);
         for (const struct gap *g = s->gaps; g && page_block(p); g = g->next)
                 gap_write(p, g);
-        count_write(p, s->n_lost, " thread could not be read", " threads could not be read");
+        count_write(p, s->n_lost, " target was not reached", " targets were not reached");
         count_write(p, s->n_idle, " idle kernel thread left out (--idle shows it)",
                 " idle kernel threads left out (--idle shows them)");
         ended_write(p, m);

@@ -310,9 +310,10 @@ static void test_names(void **state)
 
 static void test_texts(void **state)
 {
-        static const char words[] = "object|peer|child|children|parent|tracer|call|cpu|leaf|"
-                                    "members|left|atmost|backlog|incall|"
-                                    "server|daemon|automounter|device|for|whose|needed|by|about|pending";
+        static const char words[] =
+                "object|peer|child|children|parent|tracer|call|cpu|leaf|"
+                "members|left|atmost|backlog|incall|"
+                "server|daemon|automounter|device|for|whose|needed|by|about|pending";
 
         (void)state;
         for (size_t i = 0; i < n_rules; i++) {

@@ -161,7 +161,6 @@ static void test_different(void **state)
         DIFFERS(b->user_stack = f->stack);
         DIFFERS(b->call.state = CALL_INSIDE);
         DIFFERS(b->moved = true);
-        DIFFERS(b->gone = true);
         DIFFERS(b->deadlocked = true);
         DIFFERS(b->root = a);
         DIFFERS(b->wait.on = on; b->wait.n_on = 1);

@@ -236,9 +236,8 @@ static void test_text_states(void **state)
         t->has_for = false;
         t->moved = true;
         text_equals(f, "x (7)  sleeping, was moving while it was read\n");
-        t->gone = true;
         t->process->inner_pid = 1;
-        text_equals(f, "x (7, 1 in its namespace)  sleeping, ended while it was read\n");
+        text_equals(f, "x (7, 1 in its namespace)  sleeping, was moving while it was read\n");
 }
 
 static void test_text_confidence(void **state)
@@ -686,14 +685,13 @@ static void test_json_absent(void **state)
         json_object_put(o);
 
         t->kernel_stack = &empty;
-        t->deadlocked = t->moved = t->gone = true;
+        t->deadlocked = t->moved = true;
         t->root = t;
         t->wchan = "do_wait";
         o = json_of(f);
         assert_string_equal(json_at(o, "threads.0.kernel_stack"), "[]");
         assert_string_equal(json_at(o, "threads.0.deadlocked"), "true");
         assert_string_equal(json_at(o, "threads.0.moved"), "true");
-        assert_string_equal(json_at(o, "threads.0.gone"), "true");
         assert_string_equal(json_at(o, "threads.0.wchan"), "\"do_wait\"");
         assert_null(json_at(o, "threads.0.root"));
         json_object_put(o);

@@ -226,6 +226,12 @@ enum truth when_traced_unseen(const struct thread *t)
         return t->tracer && !(t->kernel_stack && t->kernel_stack->n_frames) ? TRUE : FALSE;
 }
 
+static bool is_file(const struct object *o)
+{
+        return o && o->fd >= 0 && o->kind &&
+               (strcmp(o->kind, "file") == 0 || strcmp(o->kind, "directory") == 0);
+}
+
 /* By module as well as by name: functions are renamed, modules hardly ever. */
 enum truth when_local_fs(const struct thread *t)
 {
@@ -233,6 +239,10 @@ enum truth when_local_fs(const struct thread *t)
                                       "ceph_*|p9_*|v9fs_*|afs_*|fuse_*|ll_*|orangefs_*";
         static const char modules[] = "nfs*|sunrpc|cifs*|smb*|ceph|libceph|9p*|fuse|virtiofs|"
                                       "lustre|afs|orangefs|lockd";
+        static const char local[] = "ext2_*|ext3_*|ext4_*|jbd_*|jbd2_*|xfs_*|btrfs_*|f2fs_*|"
+                                    "blkdev_*|__blkdev_*|submit_bio_wait|dio_await*|"
+                                    "do_blockdev_direct_IO|__blockdev_direct_IO|mpage_*|"
+                                    "wait_on_buffer|__wait_on_buffer|iomap_*|__iomap_*";
         const struct stack *k = t->kernel_stack;
 
         if (!k || !k->n_frames)
@@ -240,7 +250,11 @@ enum truth when_local_fs(const struct thread *t)
         for (size_t i = 0; i < k->n_frames; i++)
                 if (k->frames[i].module && symbol_matches(k->frames[i].module, modules))
                         return FALSE;
-        return stack_has(k, symbols) ? FALSE : TRUE;
+        if (stack_has(k, symbols))
+                return FALSE;
+        /* Functions that all file systems share, and no word of which one the file is on. */
+        return is_file(t->call.object) && !t->call.object->fs && !stack_has(k, local) ? UNSURE
+                                                                                      : TRUE;
 }
 
 enum truth when_local_call(const struct thread *t)

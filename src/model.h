@@ -225,6 +225,17 @@ struct call {
         int64_t deadline_ns; /* time left */
 };
 
+/*
+ * Registers of user space as the thread entered the kernel, by the numbers that DWARF gives them
+ * (System V ABI AMD64 supplement, figure 3.36: 0-15 general, 16 the return address, here pc;
+ * ABI for Arm 64: 0-30 general, 31 sp, 32 here pc).
+ */
+#define USER_REGS_MAX 33
+struct user_regs {
+        uint64_t known; /* a bit for each that is */
+        uint64_t value[USER_REGS_MAX];
+};
+
 struct process;
 
 struct thread {
@@ -247,6 +258,7 @@ struct thread {
         const struct stack *kernel_stack; /* NULL: see the gap */
         int kernel_stack_error;           /* errno of the refusal; 0: none */
         const char *wchan;                /* NULL: not read or not told */
+        const struct user_regs *regs; /* NULL: only call.sp and call.pc, if these */
         const struct stack *user_stack;
         struct object *cgroup;  /* that freezes it or limits its CPU time; NULL: none found */
         struct object *blocker; /* lock that the kernel says it sleeps on; NULL: not told */

@@ -258,7 +258,7 @@ struct thread {
         const struct stack *kernel_stack; /* NULL: see the gap */
         int kernel_stack_error;           /* errno of the refusal; 0: none */
         const char *wchan;                /* NULL: not read or not told */
-        const struct user_regs *regs; /* NULL: only call.sp and call.pc, if these */
+        const struct user_regs *regs;     /* NULL: only call.sp and call.pc, if these */
         const struct stack *user_stack;
         struct object *cgroup;  /* that freezes it or limits its CPU time; NULL: none found */
         struct object *blocker; /* lock that the kernel says it sleeps on; NULL: not told */

@@ -240,7 +240,7 @@ enum truth when_local_fs(const struct thread *t)
         static const char modules[] = "nfs*|sunrpc|cifs*|smb*|ceph|libceph|9p*|fuse|virtiofs|"
                                       "lustre|afs|orangefs|lockd";
         static const char local[] = "ext2_*|ext3_*|ext4_*|jbd_*|jbd2_*|xfs_*|btrfs_*|f2fs_*|"
-                                    "blkdev_*|__blkdev_*|submit_bio_wait|dio_await*|"
+                                    "blkdev_*|__blkdev_*|submit_bio_wait|dio_*|"
                                     "do_blockdev_direct_IO|__blockdev_direct_IO|mpage_*|"
                                     "wait_on_buffer|__wait_on_buffer|iomap_*|__iomap_*";
         const struct stack *k = t->kernel_stack;

@@ -274,6 +274,8 @@ static bool scene_of_rule(struct scene *sc, const struct rule *rule, const struc
                 sc->t->call.object = sc->t->call.object2 = scene_object(sc, word, 3);
                 if (strstr("tty|fifo|file|directory|block|chardev", word))
                         sc->t->call.object->path = "/some/where";
+                if (rule->when == when_local_fs || rule->when == when_local_call)
+                        sc->t->call.object->fs = "ext4";
         } else if (pick->kind) {
                 goto none;
         }

@@ -13,6 +13,7 @@
 
 #include <sys/types.h>
 
+struct debuginfod;
 struct elf_facts;
 struct elfserver;
 struct watch;
@@ -22,6 +23,7 @@ struct debugfile_search {
         pid_t pid;           /* of the target, for a hang */
         int root;            /* directory fd of the target's root (O_PATH will do); -1: ours */
         const char *path;    /* of the module in that root; NULL: has none any more */
+        struct debuginfod *debuginfod; /* symbol/debuginfod.h; NULL: nobody is asked */
 };
 
 /*

@@ -126,7 +126,8 @@ static const char *end_words(struct chains *c, struct space *s, const struct wal
         case END_UNUSABLE:
                 return end_unusable(c, s, w->wanted);
         case END_UNREADABLE:
-                return arena_printf(c->arena, "the stack cannot be read at 0x%llx, where it goes on",
+                return arena_printf(c->arena,
+                        "the stack cannot be read at 0x%llx, where it goes on",
                         (unsigned long long)w->wanted);
         case END_LOOP:
                 return "it leads back into itself";

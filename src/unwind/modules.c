@@ -30,6 +30,8 @@
 #include "base/cleanup.h"
 #include "base/procio.h"
 #include "base/worker.h"
+#include "symbol/debugfile.h"
+#include "symbol/debuginfod.h"
 #include "unwind/maps.h"
 
 #define VDSO_MAX (1U << 20)
@@ -72,18 +74,21 @@ struct modules {
         struct elfserver *server;
         struct arena *arena;
         struct dead_devices *dead;
+        struct debuginfod *debuginfod; /* NULL: nobody is asked */
         struct module *table;
         struct module *all; /* those with no key of their own, too */
 };
 
 int modules_new(struct procio *io, struct watch *watch, struct elfserver *server,
-        struct arena *arena, struct dead_devices *dead, struct modules **ret_modules)
+        struct arena *arena, struct dead_devices *dead, int64_t budget_ns,
+        struct modules **ret_modules)
 {
         struct modules *m = calloc(1, sizeof(*m));
 
         if (!m)
                 return -ENOMEM;
-        *m = (struct modules){ io, watch, server, arena, dead, NULL, NULL };
+        *m = (struct modules){ io, watch, server, arena, dead, NULL, NULL, NULL };
+        m->debuginfod = debuginfod_new(watch, budget_ns);
         /* A worker before this one ended over it. */
         if (dead->opening && dead->n < DEAD_MAX)
                 dead->dead[dead->n++] = dead->opening;
@@ -115,6 +120,7 @@ void modules_free(struct modules *m)
         if (!m)
                 return;
         HASH_CLEAR(hh, m->table);
+        debuginfod_free(m->debuginfod);
         while (m->all) {
                 struct module *next = m->all->next;
 
@@ -260,6 +266,24 @@ static void module_give(struct modules *m, struct module *module, int fd)
         }
 }
 
+/* Its separate debug file, if there is one. */
+static void module_debug(
+        struct modules *m, struct module *module, int dir, pid_t pid, const struct map *map)
+{
+        _cleanup_close_ int root = openat(dir, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        const struct debugfile_search search = {
+                .watch = m->watch,
+                .pid = pid,
+                .root = root,
+                .path = *map->name == '/' ? map->name : NULL,
+                .debuginfod = m->debuginfod,
+        };
+        int r = module->error ? 0 : debugfile_attach(&search, m->server, module->id, module->facts);
+
+        if (r < 0 && r != -ENOMEM)
+                module_fail(module, r, elfserver_why(r));
+}
+
 static struct module *module_find(struct modules *m, const struct module_key *key)
 {
         struct module *module = NULL;
@@ -268,7 +292,7 @@ static struct module *module_find(struct modules *m, const struct module_key *ke
         return module;
 }
 
-static struct module *open_file(struct modules *m, int dir, const struct map *map)
+static struct module *open_file(struct modules *m, int dir, const struct map *map, bool *ret_made)
 {
         struct module_key key = { 0 };
         struct module *module;
@@ -285,6 +309,7 @@ static struct module *open_file(struct modules *m, int dir, const struct map *ma
         module = module_make(m, &key);
         if (!module)
                 return NULL;
+        *ret_made = true;
         if (place < 0) {
                 module_fail(module, -EBADF,
                         place == -ESTALE
@@ -302,10 +327,11 @@ static struct module *open_file(struct modules *m, int dir, const struct map *ma
         return module;
 }
 
-static struct module *file_module(struct modules *m, int dir, const struct map *map)
+static struct module *file_module(struct modules *m, int dir, pid_t pid, const struct map *map)
 {
         static const struct module_key none = { 0 };
         struct module *module;
+        bool made = false;
 
         if (!device_enter(m, makedev(map->device_major, map->device_minor))) {
                 module = module_make(m, &none);
@@ -313,8 +339,10 @@ static struct module *file_module(struct modules *m, int dir, const struct map *
                         module_fail(module, -EBADF, "the file system it is on does not answer");
                 return module;
         }
-        module = open_file(m, dir, map);
+        module = open_file(m, dir, map, &made);
         device_leave(m);
+        if (made)
+                module_debug(m, module, dir, pid, map);
         return module;
 }
 
@@ -353,7 +381,7 @@ struct module *modules_open(struct modules *m, int dir, pid_t pid, const struct 
         if (strcmp(map->name, "[vdso]") == 0)
                 return vdso_module(m, dir, pid, map);
         /* Shared anonymous memory has an inode, too, and is asked what it is like a file. */
-        return map->inode ? file_module(m, dir, map) : NULL;
+        return map->inode ? file_module(m, dir, pid, map) : NULL;
 }
 
 /* Facts */

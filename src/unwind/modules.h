@@ -28,8 +28,10 @@ struct dead_devices {
         size_t n;
 };
 
+/* budget_ns: for downloads, if any are wanted. */
 int modules_new(struct procio *io, struct watch *watch, struct elfserver *server,
-        struct arena *arena, struct dead_devices *dead, struct modules **ret_modules);
+        struct arena *arena, struct dead_devices *dead, int64_t budget_ns,
+        struct modules **ret_modules);
 void modules_free(struct modules *m);
 
 /*

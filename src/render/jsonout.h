@@ -15,6 +15,7 @@ struct call;
 struct json_object;
 struct object;
 struct stack;
+struct user_stack;
 
 struct jsonout {
         FILE *out;

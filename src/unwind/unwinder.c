@@ -436,7 +436,7 @@ static int server_start(struct unwinder *u)
         r = elfserver_new(u->watch, u->budget_ns, &u->server);
         if (r == 0)
                 r = modules_new(u->io, u->watch, u->server, u->snapshot->arena, &u->progress->dead,
-                        &u->modules);
+                        u->budget_ns, &u->modules);
         return r;
 }
 

@@ -210,9 +210,7 @@ static bool program_begin(struct program *p, unsigned encoding, uint64_t address
 static void fde_read(struct signing *s, const unsigned char *ident, Elf_Data *data,
         uint64_t section, const Dwarf_FDE *fde)
 {
-        struct program p = {
-                .copy = s->copy, .base = data->d_buf, .at = fde->start, .end = fde->end
-        };
+        struct program p = { .at = fde->start, .end = fde->end };
         uint64_t address = section + (uint64_t)(fde->start - (const uint8_t *)data->d_buf);
         Dwarf_CFI_Entry entry;
         Dwarf_Off next;

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * On arm64 the CFI of a function that signs its return address has DW_CFA_AARCH64_negate_ra_state
- * (0x2d) where that begins and ends. libdw (0.188) takes the byte for SPARC's
- * DW_CFA_GNU_window_save, which has the same number, and so gets the rules of half of the
- * registers wrong. Therefore the programs are looked through before libdw sees them: where each one
- * is signed is remembered, and the operation is made a nop in a copy, which libdw gets.
+ * (0x2d) where that begins and ends. libdw passes over it and does not tell, so the programs of
+ * all FDEs are looked through for it, once, and where each one is signed is remembered.
  */
 #include "elf/signing.h"
 
@@ -25,13 +23,10 @@ struct span {
 struct signing {
         struct span *spans; /* where the return address is signed; ascending */
         size_t n, max;
-        uint8_t *copy;
 };
 
 struct program { /* of one FDE */
         const uint8_t *at, *end;
-        uint8_t *copy; /* the byte in the copy that `at` is of is copy[at - base] */
-        const uint8_t *base;
         uint64_t location, stop, factor;
         uint64_t since; /* signed since there, if is_signed */
         bool is_signed;
@@ -117,7 +112,6 @@ static bool program_step(struct signing *s, struct program *p)
         case DW_CFA_advance_loc4:
                 return program_advance(p, 4);
         case CFA_NEGATE_RA_STATE:
-                p->copy[op - p->base] = DW_CFA_nop;
                 program_sign(s, p, !p->is_signed);
                 return true;
         case DW_CFA_remember_state:
@@ -216,10 +210,8 @@ static bool program_begin(struct program *p, unsigned encoding, uint64_t address
 static void fde_read(struct signing *s, const unsigned char *ident, Elf_Data *data,
         uint64_t section, const Dwarf_FDE *fde)
 {
-        struct program p = {
-                .copy = s->copy, .base = data->d_buf, .at = fde->start, .end = fde->end
-        };
-        uint64_t address = section + (uint64_t)(fde->start - p.base);
+        struct program p = { .at = fde->start, .end = fde->end };
+        uint64_t address = section + (uint64_t)(fde->start - (const uint8_t *)data->d_buf);
         Dwarf_CFI_Entry entry;
         Dwarf_Off next;
 
@@ -258,13 +250,8 @@ struct signing *signing_read(struct module *m)
                 !memchr(data->d_buf, CFA_NEGATE_RA_STATE, data->d_size))
                 return NULL;
         s = calloc(1, sizeof(*s));
-        if (s)
-                s->copy = malloc(data->d_size);
-        if (!s || !s->copy) {
-                free(s);
+        if (!s)
                 return NULL;
-        }
-        memcpy(s->copy, data->d_buf, data->d_size);
         /* -1: an entry that cannot be understood; the next one may be. */
         while ((r = dwarf_next_cfi(ident, data, true, offset, &next, &entry)) <= 0) {
                 if (r == 0 && !dwarf_cfi_cie_p(&entry))
@@ -275,7 +262,6 @@ struct signing *signing_read(struct module *m)
         }
         if (s->n)
                 qsort(s->spans, s->n, sizeof(*s->spans), span_compare);
-        data->d_buf = s->copy; /* which libdw is about to use */
         return s;
 }
 
@@ -284,7 +270,6 @@ void signing_free(struct signing *s)
         if (!s)
                 return;
         free(s->spans);
-        free(s->copy);
         free(s);
 }
 

@@ -8,7 +8,7 @@
 struct module;
 struct signing;
 
-/* Of .eh_frame, whose data it changes: it is freed after the file is closed. NULL: none is. */
+/* Of .eh_frame. NULL: none is. */
 struct signing *signing_read(struct module *m);
 void signing_free(struct signing *s);
 

@@ -60,6 +60,7 @@ struct module {
         const char *why;
         struct elf_facts *facts;
         const char *build_id;
+        bool c_library;
         struct cfi_row **rows; /* ascending by start, without overlap */
         size_t n_rows, rows_size;
         struct name *names;
@@ -284,6 +285,22 @@ static void module_debug(
                 module_fail(module, r, elfserver_why(r));
 }
 
+/*
+ * Lines of the C library's source are not what somebody looks for, and to unpack its separate
+ * debug information, where that is installed, takes longer than everything else together.
+ */
+static bool is_c_library(const char *path)
+{
+        static const char *const names[] = { "libc.so.", "libc-2.", "ld-linux", "ld-2.",
+                "libpthread", "ld-musl-", "ld64.so." };
+        const char *slash = strrchr(path, '/');
+
+        for (size_t i = 0; slash && i < ARRAY_SIZE(names); i++)
+                if (strncmp(slash + 1, names[i], strlen(names[i])) == 0)
+                        return true;
+        return false;
+}
+
 static struct module *module_find(struct modules *m, const struct module_key *key)
 {
         struct module *module = NULL;
@@ -310,6 +327,7 @@ static struct module *open_file(struct modules *m, int dir, const struct map *ma
         if (!module)
                 return NULL;
         *ret_made = true;
+        module->c_library = is_c_library(map->name);
         if (place < 0) {
                 module_fail(module, -EBADF,
                         place == -ESTALE
@@ -568,6 +586,7 @@ static int name_add(struct module *m, uint64_t address, const struct elf_name *f
 static int names_fetch(struct modules *m, struct module *module, struct elf_name *names)
 {
         static const struct elf_name unknown = { 0 };
+        enum elf_names what = module->c_library ? ELF_NAMES_SYMBOLS : ELF_NAMES_LINES;
         struct addresses *a = &module->unnamed;
         int r = 0;
 
@@ -575,7 +594,7 @@ static int names_fetch(struct modules *m, struct module *module, struct elf_name
         for (size_t done = 0; done < a->n && r == 0; done += BATCH) {
                 size_t n = a->n - done < BATCH ? a->n - done : BATCH;
                 int error = elfserver_names(
-                        m->server, module->id, ELF_NAMES_LINES, a->list + done, n, m->arena, names);
+                        m->server, module->id, what, a->list + done, n, m->arena, names);
 
                 if (error == -ENOMEM)
                         return error;

@@ -162,6 +162,22 @@ static void copy_keep(struct unwinder *u, const struct thread *t, struct piece *
         HASH_ADD_PTR(u->copies, thread, c);
 }
 
+/* At the first thread that has a stack: the server gets ready while others are captured. */
+static int server_start(struct unwinder *u)
+{
+        int r;
+
+        if (u->modules)
+                return 0;
+        r = elfserver_new(u->watch, u->budget_ns, &u->server);
+        if (r == 0)
+                r = modules_new(u->io, u->watch, u->server, u->snapshot->arena, &u->progress->dead,
+                        u->budget_ns, &u->modules);
+        if (r == 0)
+                elfserver_warm(u->server);
+        return r;
+}
+
 void unwinder_copy(struct unwinder *u, struct thread *const *threads, size_t n)
 {
         _cleanup_free_ struct piece_request *requests = calloc(n + 1, sizeof(*requests));
@@ -175,8 +191,8 @@ void unwinder_copy(struct unwinder *u, struct thread *const *threads, size_t n)
                                 .start = copy_start(thread_sp(u, threads[i])),
                                 .len = FIRST,
                         };
-        /* What cannot be read now is a matter of the second half. */
-        if (m)
+        /* What cannot be had now is a matter of the second half. */
+        if (m && server_start(u) == 0)
                 pieces_read(u->watch, threads[0]->process->pid, requests, m);
         m = 0;
         for (size_t i = 0; i < n; i++)
@@ -424,19 +440,6 @@ static int threads_unwind(struct unwinder *u, const struct process *p, int dir, 
         for (size_t i = 0; i < n && r == 0; i++)
                 threads[i]->user_stack = chains_stack(chains, numbers[i]);
         chains_free(chains);
-        return r;
-}
-
-static int server_start(struct unwinder *u)
-{
-        int r;
-
-        if (u->modules)
-                return 0;
-        r = elfserver_new(u->watch, u->budget_ns, &u->server);
-        if (r == 0)
-                r = modules_new(u->io, u->watch, u->server, u->snapshot->arena, &u->progress->dead,
-                        u->budget_ns, &u->modules);
         return r;
 }
 

@@ -278,6 +278,7 @@ struct thread {
         bool moved;        /* ran while it was read, every time: facts may not fit together */
         bool on_cpu;       /* state R: it was seen to run (its CPU time grew) */
         bool has_on_cpu;   /* …and this is known */
+        bool throttled;    /* the kernel says that its group has used up its CPU quota */
         uint64_t switches; /* voluntary + involuntary context switches */
         bool has_switches;
         uint64_t sleep_start_ns; /* scheduler clock when it last ran; 0: not known */

@@ -2,6 +2,7 @@
 /*
  * The way of the data; the only file that knows the order:
  *
+ *      sample of the threads, where the kernel can be asked   here: it cannot hang
  *      select → capture (with resolve and copies of stacks   in the worker, which may be
  *      within) → sockets → unwind                            abandoned and started again
  *      → times → explain → filter                            here, from memory alone
@@ -25,7 +26,9 @@
 #include "base/worker.h"
 #include "capture/paste.h"
 #include "capture/schedclock.h"
+#include "capture/session.h"
 #include "capture/source.h"
+#include "capture/taskiter.h"
 #include "explain/explain.h"
 #include "query.h"
 #include "resolve/timeout.h"
@@ -35,12 +38,13 @@
 #include "unwind/unwinder.h"
 
 /* The first that opens is used. */
-static const struct source_ops *const sources[] = { &source_proc };
+static const struct source_ops *const sources[] = { &source_bpf, &source_proc };
 
 struct job { /* in shared memory */
         struct pwhy_snapshot *snapshot;
         const struct pwhy_query *query;
         struct watch *watch;
+        struct session *session;
         pid_t caller;
         bool selected; /* the selection is whole */
         size_t next;   /* target to capture */
@@ -144,20 +148,27 @@ static void still_stacks(void *arg, struct thread *const *threads, size_t n)
                 unwinder_copy(still->unwinder, threads, n);
 }
 
+/* still NULL: nothing but stacks is wanted, and the session has them all. */
 static int job_capture(struct job *j, struct procio *io, struct still *still)
 {
         struct snapshot *s = &j->snapshot->model;
         const struct within within = { still, still_process, still_thread, still_stacks };
         int r = -ENOSYS;
 
+        if (session_is_forced(j->session) && !session_table(j->session)) {
+                s->source = source_bpf.name;
+                return 0; /* a gap says why */
+        }
+
         for (size_t i = 0; i < sizeof(sources) / sizeof(*sources) && r < 0; i++) {
                 struct source *source = NULL;
 
-                r = sources[i]->open(io, j->watch, s, j->query, &source);
+                r = sources[i]->open(io, j->watch, s, j->query, j->session, &source);
                 if (r < 0)
                         continue;
                 s->source = sources[i]->name;
-                r = sources[i]->capture(source, &j->snapshot->selection, &j->next, &within);
+                r = sources[i]->capture(source, still ? &j->snapshot->selection : NULL, &j->next,
+                        still ? &within : NULL);
                 sources[i]->close(source);
         }
         if (r == 0)
@@ -192,6 +203,21 @@ static int job_run(void *arg)
                 r = unwinder_finish(still.unwinder);
         unwinder_free(still.unwinder);
         resolver_free(still.resolver);
+        procio_free(io);
+        return r;
+}
+
+/* Stacks of everything: from what the caller has sampled, without reading a file. */
+static int job_run_whole(struct job *j)
+{
+        struct procio *io;
+        int r = procio_new(NULL, NULL, &io);
+
+        if (r < 0)
+                return r;
+        host_read(io, &j->snapshot->model, true);
+        clocks_read(io, &j->snapshot->model);
+        r = job_capture(j, io, NULL);
         procio_free(io);
         return r;
 }
@@ -248,7 +274,26 @@ static void gap_worker(struct job *j, int r)
                 s->n_lost += j->snapshot->selection.n_targets - j->next;
 }
 
-int pipeline_run(const struct pwhy_query *query, struct pwhy_snapshot **ret_snapshot)
+static int job_start(struct job *j, const struct pwhy_query *query)
+{
+        int r = session_sample(j->session);
+
+        if (r < 0)
+                return r;
+        if (r > 0)
+                j->watch->n_keep = taskiter_fds(session_iter(j->session), j->watch->keep);
+        if (r > 0 && j->query->raw && session_is_whole(j->session))
+                return job_run_whole(j);
+        r = worker_run(j->watch, query->timeout_ns, job_run, j);
+        if (r == -ETIMEDOUT || r == -EIO)
+                gap_worker(j, r);
+        else if (r < 0)
+                return r;
+        return 0;
+}
+
+int pipeline_run(const struct pwhy_query *query, struct session *session,
+        struct pwhy_snapshot **ret_snapshot)
 {
         struct arena *a = arena_new();
         struct pwhy_query light = *query;
@@ -274,14 +319,14 @@ int pipeline_run(const struct pwhy_query *query, struct pwhy_snapshot **ret_snap
         snapshot->model.no_kernel = query->no_kernel;
         j->snapshot = snapshot;
         j->query = &light;
+        j->session = session;
         snapshot->watch = j->watch;
         j->caller = getpid();
 
-        r = worker_run(j->watch, query->timeout_ns, job_run, j);
-        if (r == -ETIMEDOUT || r == -EIO)
-                gap_worker(j, r);
-        else if (r < 0)
+        r = job_start(j, query);
+        if (r < 0)
                 goto fail;
+        session_gaps(session, &snapshot->model);
         times_apply(j, &snapshot->model);
         if (!light.raw || query->all) {
                 r = explain_snapshot(&snapshot->model);

@@ -15,6 +15,8 @@ struct filter {
         char *cgroup; /* without a trailing slash; NULL: any */
 };
 
+enum query_source { QUERY_SOURCE_ANY, QUERY_SOURCE_PROC, QUERY_SOURCE_BPF };
+
 struct pwhy_query {
         char *proc; /* NULL: the live /proc */
         char **targets;
@@ -30,4 +32,5 @@ struct pwhy_query {
         bool has_reasons;
         int64_t blocked_for_ns; /* 0: any */
         int64_t timeout_ns;
+        enum query_source source;
 };

@@ -29,6 +29,7 @@
 #include "capture/session.h"
 #include "capture/source.h"
 #include "capture/taskiter.h"
+#include "capture/tasktable.h"
 #include "explain/explain.h"
 #include "query.h"
 #include "resolve/timeout.h"
@@ -148,6 +149,24 @@ static void still_stacks(void *arg, struct thread *const *threads, size_t n)
                 unwinder_copy(still->unwinder, threads, n);
 }
 
+static bool recheck_refresh(void *arg, pid_t pid)
+{
+        struct job *j = arg;
+        const struct taskiter_scope scope = { .pid = pid };
+
+        return session_table(j->session) &&
+               tasktable_sample(session_table(j->session), &scope, NULL) == 0;
+}
+
+static bool recheck_unmoved(void *arg, const struct thread *t)
+{
+        struct job *j = arg;
+        const struct taskentry *e = tasktable_find(session_table(j->session), t->tid);
+
+        return e && e->task.pid == t->process->pid && e->task.switches == t->switches &&
+               !(e->task.flags & (WIRE_ON_CPU | WIRE_MOVED));
+}
+
 /* still NULL: nothing but stacks is wanted, and the session has them all. */
 static int job_capture(struct job *j, struct procio *io, struct still *still)
 {
@@ -179,6 +198,7 @@ static int job_capture(struct job *j, struct procio *io, struct still *still)
 static int job_run(void *arg)
 {
         struct job *j = arg;
+        const struct recheck recheck = { j, recheck_refresh, recheck_unmoved };
         struct still still = { 0 };
         struct procio *io;
         int r;
@@ -192,7 +212,7 @@ static int job_run(void *arg)
                 r = resolver_new(io, &j->snapshot->model, &j->sockets, &still.resolver);
         if (r == 0 && !j->query->raw && !j->query->no_user)
                 r = unwinder_new(io, j->watch, &j->snapshot->model, j->query->timeout_ns,
-                        &j->unwound, &still.unwinder);
+                        &j->unwound, &recheck, &still.unwinder);
         if (r == 0 && !j->captured)
                 r = job_capture(j, io, &still);
         if (r == 0 && j->clock)

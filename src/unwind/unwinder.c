@@ -29,13 +29,14 @@
 #include "unwind/space.h"
 #include "unwind/walk.h"
 
-#define FIRST 4096U           /* bytes of each stack; what most of them need */
+#define FIRST 2048U           /* bytes of each stack; what most of them need */
 #define BELOW 128U            /* below the stack pointer: the red zone of x86-64 */
 #define MORE 16384U           /* the next time, and four times as much each time after that… */
 #define MORE_MAX (1U << 20)   /* …up to this */
 #define STACK_MAX (64U << 20) /* bytes of one thread's stack that are looked at */
 #define CREW 1024U            /* walks at a time */
 #define ROUNDS_MAX 4096U
+#define RECHECK_MANY 64U /* from so many threads on, the source is asked and not files */
 #define ATTEMPTS_MAX 3U
 
 struct copy { /* of a thread's stack, made while it held still */
@@ -55,6 +56,7 @@ struct unwinder {
         int64_t budget_ns;
         struct modules *modules;
         struct unwind_progress *progress;
+        const struct recheck *recheck; /* NULL: files are read for it */
         struct copy *copies;
 };
 
@@ -68,7 +70,8 @@ struct walker { /* a thread, and its walk */
 };
 
 int unwinder_new(struct procio *io, struct watch *watch, struct snapshot *s, int64_t budget_ns,
-        struct unwind_progress *progress, struct unwinder **ret_unwinder)
+        struct unwind_progress *progress, const struct recheck *recheck,
+        struct unwinder **ret_unwinder)
 {
         struct unwinder *u = calloc(1, sizeof(*u));
 
@@ -79,6 +82,7 @@ int unwinder_new(struct procio *io, struct watch *watch, struct snapshot *s, int
         u->snapshot = s;
         u->budget_ns = budget_ns;
         u->progress = progress;
+        u->recheck = recheck;
         u->arch = arch_find(s->host.arch);
         privilege_read(&u->privilege, !procio_live(io));
         *ret_unwinder = u;
@@ -377,6 +381,8 @@ static int crew_work(struct unwinder *u, struct space *s, struct chains *chains,
         static const char moved[] = "it ran on while its stack was read";
         const struct code_source code = { space_find, s };
         struct walker *crew = calloc(n, sizeof(*crew));
+        size_t n_late = 0;
+        bool sampled;
         int r = crew ? 0 : -ENOMEM;
 
         if (!crew)
@@ -384,11 +390,16 @@ static int crew_work(struct unwinder *u, struct space *s, struct chains *chains,
         for (size_t i = 0; i < n; i++)
                 walker_init(u, &crew[i], threads[i], &code);
         r = crew_run(u, s, crew, n);
+        for (size_t i = 0; i < n; i++)
+                n_late += crew[i].late;
+        sampled = n_late >= RECHECK_MANY && u->recheck &&
+                  u->recheck->refresh(u->recheck->arg, s->pid);
         for (size_t i = 0; i < n && r == 0; i++) {
                 struct walk *w = &crew[i].walk;
                 const char *text = NULL;
 
-                if (crew[i].late && !thread_unmoved(u, crew[i].thread, dir)) {
+                if (crew[i].late && !(sampled ? u->recheck->unmoved(u->recheck->arg, threads[i])
+                                              : thread_unmoved(u, threads[i], dir))) {
                         size_t most =
                                 crew[i].late_from < WALK_INNER ? crew[i].late_from : WALK_INNER;
 

@@ -12,6 +12,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -32,9 +33,23 @@ struct unwind_progress {            /* in shared memory: a worker that follows g
         unsigned n_stacks;
 };
 
-/* budget_ns: for waiting for the ELF server. */
+/*
+ * Whether threads have run since they were captured, asked of the source that captured them: cheap
+ * for many. refresh: look at all threads of a process again; false: cannot be done.
+ */
+struct recheck {
+        void *arg;
+        bool (*refresh)(void *arg, pid_t pid);
+        bool (*unmoved)(void *arg, const struct thread *t);
+};
+
+/*
+ * budget_ns: for waiting for the ELF server. recheck: NULL: files are read for it. Lives as long
+ * as the unwinder.
+ */
 int unwinder_new(struct procio *io, struct watch *watch, struct snapshot *s, int64_t budget_ns,
-        struct unwind_progress *progress, struct unwinder **ret_unwinder);
+        struct unwind_progress *progress, const struct recheck *recheck,
+        struct unwinder **ret_unwinder);
 void unwinder_free(struct unwinder *u);
 
 /*

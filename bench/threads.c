@@ -19,13 +19,18 @@ static int pipe_fds[2];
 /* Servers sleep deep in their code: ten calls and more. */
 #define DEPTH 10
 
-__attribute__((noinline)) static void *sleep_somehow(void *number, int depth)
+static void *sleep_somehow(void *number, int depth);
+
+/* Through a pointer, so that no compiler makes one function of it. */
+static void *(*volatile deeper)(void *number, int depth) = sleep_somehow;
+
+static void *sleep_somehow(void *number, int depth)
 {
         struct pollfd fd = { .fd = pipe_fds[0], .events = POLLIN };
         char byte;
 
         if (depth > 0) {
-                void *result = sleep_somehow(number, depth - 1);
+                void *result = deeper(number, depth - 1);
 
                 __asm__ volatile("" ::: "memory"); /* no tail call */
                 return result;

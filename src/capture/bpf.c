@@ -244,7 +244,7 @@ static void stacks_copy(struct source *src, const struct process *p)
         struct thread *threads[STACKS_BATCH];
         size_t n = 0;
 
-        if (!src->within)
+        if (!src->within || !src->within->stacks)
                 return;
         for_each_thread(t, p) {
                 threads[n++] = t;
@@ -367,7 +367,7 @@ static int thread_again(struct source *src, struct thread *t, const struct taske
         t->moved = true;
         if (src->dir >= 0 && src->within)
                 src->within->thread(src->within->arg, t, src->dir);
-        if (src->within)
+        if (src->within && src->within->stacks)
                 src->within->stacks(src->within->arg, &t, 1);
         t->moved = e->task.flags & WIRE_MOVED;
         return 0;

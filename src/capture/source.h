@@ -22,7 +22,8 @@ struct watch;
 /*
  * What must happen while a thread is held still, between the two readings of its switch
  * count: the resolver's reads of its memory and fds. dir is the process's directory fd. stacks
- * copies the first bytes of user stacks: of one thread, or better of many of one process at once.
+ * copies the first bytes of user stacks, of one thread, or better of many of one
+ * process at once; it may be NULL.
  */
 struct within {
         void *arg;

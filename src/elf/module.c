@@ -73,8 +73,13 @@ static int image_check(struct image *i)
                 return -ENOEXEC;
         i->machine = header.e_machine;
         i->type = header.e_type;
-        /* Only what is loaded as it is has the addresses that are asked about. */
-        return i->type == ET_EXEC || i->type == ET_DYN ? 0 : -ENOEXEC;
+        return 0;
+}
+
+/* Only what is loaded as it is has the addresses that are asked about. */
+static bool image_loadable(const struct image *i)
+{
+        return i->type == ET_EXEC || i->type == ET_DYN;
 }
 
 static int image_open(struct image *i, int fd)
@@ -202,15 +207,23 @@ static const struct module module_empty = {
         .main.fd = -1, .debug.fd = -1, .alt.fd = -1, .mini.fd = -1
 };
 
+static int module_begin(struct module *m)
+{
+        if (!image_loadable(&m->main)) {
+                image_close(&m->main);
+                return -ENOEXEC;
+        }
+        facts_read(&m->main, &m->facts);
+        return 0;
+}
+
 int module_open(struct module *m, int fd)
 {
         int r;
 
         *m = module_empty;
         r = image_open(&m->main, fd);
-        if (r == 0)
-                facts_read(&m->main, &m->facts);
-        return r;
+        return r < 0 ? r : module_begin(m);
 }
 
 int module_open_memory(struct module *m, void *image, size_t size)
@@ -219,9 +232,7 @@ int module_open_memory(struct module *m, void *image, size_t size)
 
         *m = module_empty;
         r = image_open_memory(&m->main, image, size, false);
-        if (r == 0)
-                facts_read(&m->main, &m->facts);
-        return r;
+        return r < 0 ? r : module_begin(m);
 }
 
 /* What was read before there was another file to read from. */
@@ -263,7 +274,7 @@ static bool crc_matches(const struct image *i, uint32_t crc)
 
 static bool debug_matches(const struct module *m, const struct image *i, const struct elf_facts *f)
 {
-        if (i->machine != m->main.machine)
+        if (i->machine != m->main.machine || !image_loadable(i))
                 return false;
         if (m->facts.n_build_id)
                 return f->n_build_id == m->facts.n_build_id &&

@@ -33,7 +33,7 @@ static struct symtab *module_symbols(struct module *m)
 {
         if (m->symbols)
                 return m->symbols;
-        m->symbols = symtab_new();
+        m->symbols = symtab_new(false);
         if (!m->symbols)
                 return NULL;
         symtab_add(m->symbols, m->main.elf, SHT_SYMTAB);
@@ -51,7 +51,7 @@ static struct symtab *module_exported(struct module *m)
 {
         if (m->exported)
                 return m->exported;
-        m->exported = symtab_new();
+        m->exported = symtab_new(true);
         if (!m->exported)
                 return NULL;
         symtab_add(m->exported, m->main.elf, SHT_DYNSYM);

@@ -168,17 +168,6 @@ static int server_do(struct server *s, const struct wire_request *q, const uint6
         return -EINVAL;
 }
 
-#ifdef PWHY_ELF_MISBEHAVE
-/* Only in the helper of the tests: what a parser would do that has been taken over. */
-#include "elf/misbehave.h"
-#else
-static int misbehave(uint32_t how)
-{
-        (void)how;
-        return -ENOSYS;
-}
-#endif
-
 static int server_request(struct server *s, const struct wire_request *q, int fd)
 {
         uint64_t addresses[WIRE_ADDRESSES_MAX];
@@ -190,8 +179,7 @@ static int server_request(struct server *s, const struct wire_request *q, int fd
                 return -EINVAL;
         if (q->n && receive(s->socket, addresses, q->n * sizeof(*addresses), NULL) <= 0)
                 return -EPIPE;
-        header.result =
-                q->op == WIRE_TEST ? misbehave(q->flags) : server_do(s, q, addresses, fd, &a);
+        header.result = server_do(s, q, addresses, fd, &a);
         header.length = (uint32_t)a.n;
         r = reply(s->socket, &header, sizeof(header));
         if (r == 0 && a.n)

@@ -14,6 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "elf/dynamic.h"
+
 #define SYMBOLS_MAX (16U << 20)
 #define BACK_MAX 4096 /* symbols that cover one address, or nearly */
 
@@ -29,11 +31,16 @@ struct entry {
 struct symtab {
         struct entry *entries;
         size_t n, max;
+        bool plain_first;
 };
 
-struct symtab *symtab_new(void)
+struct symtab *symtab_new(bool plain_first)
 {
-        return calloc(1, sizeof(struct symtab));
+        struct symtab *t = calloc(1, sizeof(*t));
+
+        if (t)
+                t->plain_first = plain_first;
+        return t;
 }
 
 void symtab_free(struct symtab *t)
@@ -88,23 +95,6 @@ static bool symbol_wanted(const GElf_Sym *s)
         }
 }
 
-struct strings {
-        const char *text;
-        size_t size; /* up to the last NUL */
-};
-
-static bool strings_get(Elf *elf, size_t section, struct strings *ret)
-{
-        const Elf_Data *data = elf_getdata(elf_getscn(elf, section), NULL);
-
-        if (!data || !data->d_buf)
-                return false;
-        *ret = (struct strings){ data->d_buf, data->d_size };
-        while (ret->size && ret->text[ret->size - 1])
-                ret->size--;
-        return ret->size > 0;
-}
-
 /* Where the section that a symbol is in ends: no label covers what is behind. */
 static uint64_t symbol_limit(Elf *elf, const GElf_Sym *s)
 {
@@ -115,27 +105,31 @@ static uint64_t symbol_limit(Elf *elf, const GElf_Sym *s)
         return header.sh_addr + header.sh_size;
 }
 
-static void symtab_add_section(struct symtab *t, Elf *elf, Elf_Scn *scn, const GElf_Shdr *header)
-{
-        Elf_Data *data = elf_getdata(scn, NULL);
-        struct strings strings;
+struct source {
+        Elf *elf;
+        Elf_Data *symbols;
         size_t n;
+        const char *strings;
+        size_t n_strings;
+};
 
-        if (!data || !header->sh_entsize || !strings_get(elf, header->sh_link, &strings))
-                return;
-        n = data->d_size / header->sh_entsize;
-        for (size_t i = 1; i < n && i < SYMBOLS_MAX; i++) {
+static void symtab_add_source(struct symtab *t, struct source *from)
+{
+        /* No string goes on behind the last NUL. */
+        while (from->n_strings && from->strings[from->n_strings - 1])
+                from->n_strings--;
+        for (size_t i = 1; i < from->n && i < SYMBOLS_MAX; i++) {
                 GElf_Sym s;
                 struct entry e;
 
-                if (!gelf_getsym(data, (int)i, &s))
+                if (!gelf_getsym(from->symbols, (int)i, &s))
                         break;
-                if (!symbol_wanted(&s) || s.st_name >= strings.size)
+                if (!symbol_wanted(&s) || s.st_name >= from->n_strings)
                         continue;
                 e = (struct entry){ .address = s.st_value,
                         .end = s.st_value + s.st_size,
-                        .name = strings.text + s.st_name,
-                        .limit = s.st_size ? 0 : symbol_limit(elf, &s),
+                        .name = from->strings + s.st_name,
+                        .limit = s.st_size ? 0 : symbol_limit(from->elf, &s),
                         .bind = GELF_ST_BIND(s.st_info) };
                 if (e.end < e.address)
                         e.end = UINT64_MAX;
@@ -144,15 +138,37 @@ static void symtab_add_section(struct symtab *t, Elf *elf, Elf_Scn *scn, const G
         }
 }
 
+static void symtab_add_section(struct symtab *t, Elf *elf, Elf_Scn *scn, const GElf_Shdr *header)
+{
+        const Elf_Data *strings = elf_getdata(elf_getscn(elf, header->sh_link), NULL);
+        struct source from = { .elf = elf, .symbols = elf_getdata(scn, NULL) };
+
+        if (!from.symbols || !header->sh_entsize || !strings || !strings->d_buf)
+                return;
+        from.n = from.symbols->d_size / header->sh_entsize;
+        from.strings = strings->d_buf;
+        from.n_strings = strings->d_size;
+        symtab_add_source(t, &from);
+}
+
 void symtab_add(struct symtab *t, Elf *elf, uint32_t type)
 {
+        struct dynamic dynamic;
         Elf_Scn *scn = NULL;
+        size_t n = 0;
 
         while (elf && (scn = elf_nextscn(elf, scn))) {
                 GElf_Shdr header;
 
+                n++;
                 if (gelf_getshdr(scn, &header) && header.sh_type == type)
                         symtab_add_section(t, elf, scn, &header);
+        }
+        if (elf && n == 0 && type == SHT_DYNSYM && dynamic_read(elf, &dynamic)) {
+                struct source from = { elf, dynamic.symbols, dynamic.n, dynamic.strings,
+                        dynamic.n_strings };
+
+                symtab_add_source(t, &from);
         }
 }
 
@@ -189,7 +205,7 @@ static size_t underscores(const struct entry *e)
 }
 
 /* a before b, of two that cover the address. */
-static bool entry_better(const struct entry *a, const struct entry *b)
+static bool entry_better(const struct symtab *t, const struct entry *a, const struct entry *b)
 {
         bool a_local = a->bind == STB_LOCAL, b_local = b->bind == STB_LOCAL;
 
@@ -197,6 +213,8 @@ static bool entry_better(const struct entry *a, const struct entry *b)
                 return b_local;
         if (a->address != b->address)
                 return a->address > b->address;
+        if (t->plain_first && a->end == b->end && underscores(a) != underscores(b))
+                return underscores(a) < underscores(b);
         if (bind_value(a) != bind_value(b))
                 return bind_value(a) > bind_value(b);
         if (a->end != b->end)
@@ -231,12 +249,12 @@ int symtab_find(const struct symtab *t, uint64_t address, struct symbol *ret_sym
         for (size_t i = n; i > 0 && seen < BACK_MAX; i--, seen++) {
                 const struct entry *e = &t->entries[i - 1];
 
-                if (e->end > address && (!best || entry_better(e, best)))
+                if (e->end > address && (!best || entry_better(t, e, best)))
                         best = e;
                 if (e->end > e->address && e->end <= address)
                         between = true;
                 if (e->end == e->address && e->limit > address && !between &&
-                        (!label || (label->address == e->address && entry_better(e, label))))
+                        (!label || (label->address == e->address && entry_better(t, e, label))))
                         label = e;
                 /* Nothing before this one reaches so far, and the nearest label is decided. */
                 if (e->furthest <= address && (best || label || between))

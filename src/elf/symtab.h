@@ -3,6 +3,8 @@
 #pragma once
 
 #include <libelf.h>
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct symtab;
@@ -12,8 +14,12 @@ struct symbol {
         const char *name; /* in the file; bounded, NUL-terminated, not empty */
 };
 
-/* Of functions and labels. Several tables of one module may be put together. NULL: no memory. */
-struct symtab *symtab_new(void);
+/*
+ * Of functions and labels. Several tables of one module may be put together. plain_first: of
+ * several names of one function, one without leading underscores, even if it is weak (that is
+ * what programs call). NULL: no memory.
+ */
+struct symtab *symtab_new(bool plain_first);
 void symtab_free(struct symtab *t);
 /* type: SHT_SYMTAB or SHT_DYNSYM. elf may be NULL; it must outlive the table. */
 void symtab_add(struct symtab *t, Elf *elf, uint32_t type);

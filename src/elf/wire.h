@@ -23,7 +23,6 @@ enum wire_op {
         WIRE_DEBUG,     /* with an fd; flags: enum elf_debug: struct elf_facts */
         WIRE_ROWS,      /* addresses: as many struct cfi_row */
         WIRE_NAMES,     /* addresses; flags: enum elf_names: struct wire_names and what follows */
-        WIRE_TEST,      /* flags: enum wire_test; only in builds for tests */
 };
 
 struct wire_request {

@@ -23,7 +23,8 @@
 #include "symbol/elfhelper.h"
 
 #define PATIENCE_FIRST 4 /* part of the budget that one answer may take… */
-#define PATIENCE_LAST 32 /* …and, where much hangs, in the end */
+#define PATIENCE_LAST 16 /* …and, where much hangs, in the end */
+#define PATIENCE_BUSY 2  /* …if the server runs, or would if it were given a CPU */
 #define SLICE_MS 50      /* between two beats */
 #define FILES_WANTED 8192
 
@@ -77,9 +78,13 @@ static void server_stop(struct elfserver *s)
                 s->modules[i].sent = false;
 }
 
-static void fd_close(int fd)
+/*
+ * A file whose server does not answer hangs close(2), too (fs/fuse/file.c, fuse_flush()): such a
+ * one stays open. It is the worker's, whose end nobody waits for.
+ */
+static void fd_close(int fd, int error)
 {
-        if (fd >= 0)
+        if (fd >= 0 && error != -ETIMEDOUT)
                 close(fd);
 }
 
@@ -89,9 +94,9 @@ void elfserver_free(struct elfserver *s)
                 return;
         server_stop(s);
         for (size_t i = 0; i < s->n_modules; i++) {
-                fd_close(s->modules[i].main);
-                fd_close(s->modules[i].debug);
-                fd_close(s->modules[i].alt);
+                fd_close(s->modules[i].main, s->modules[i].error);
+                fd_close(s->modules[i].debug, s->modules[i].error);
+                fd_close(s->modules[i].alt, s->modules[i].error);
         }
         free(s->modules);
         free(s);
@@ -118,14 +123,21 @@ void elfserver_warm(struct elfserver *s)
         server_start(s);
 }
 
+struct deadline {
+        int64_t idle_ns; /* CLOCK_MONOTONIC: for a server that does nothing */
+        int64_t busy_ns; /* for one that runs, or waits for a CPU */
+};
+
 /* Until the socket has something, or takes something. -ETIMEDOUT. */
-static int server_wait(struct elfserver *s, short events, int64_t until_ns)
+static int server_wait(struct elfserver *s, short events, const struct deadline *until)
 {
         for (;;) {
                 struct pollfd p = { .fd = s->socket, .events = events };
-                int64_t left_ns = until_ns - clock_ns(CLOCK_MONOTONIC);
+                int64_t now_ns = clock_ns(CLOCK_MONOTONIC), left_ns = until->idle_ns - now_ns;
                 int r;
 
+                if (left_ns <= 0 && worker_wants_cpu(s->pid))
+                        left_ns = until->busy_ns - now_ns;
                 if (left_ns <= 0)
                         return -ETIMEDOUT;
                 r = poll(&p, 1,
@@ -139,7 +151,7 @@ static int server_wait(struct elfserver *s, short events, int64_t until_ns)
         }
 }
 
-static int server_receive(struct elfserver *s, void *buffer, size_t n, int64_t until_ns)
+static int server_receive(struct elfserver *s, void *buffer, size_t n, const struct deadline *until)
 {
         char *p = buffer;
 
@@ -149,7 +161,7 @@ static int server_receive(struct elfserver *s, void *buffer, size_t n, int64_t u
                 if (got == 0)
                         return -EIO;
                 if (got < 0) {
-                        int r = errno == EAGAIN || errno == EINTR ? server_wait(s, POLLIN, until_ns)
+                        int r = errno == EAGAIN || errno == EINTR ? server_wait(s, POLLIN, until)
                                                                   : -EIO;
 
                         if (r < 0)
@@ -163,7 +175,8 @@ static int server_receive(struct elfserver *s, void *buffer, size_t n, int64_t u
 }
 
 /* fd: goes with the first byte; -1: none. */
-static int server_send(struct elfserver *s, const void *buffer, size_t n, int fd, int64_t until_ns)
+static int server_send(
+        struct elfserver *s, const void *buffer, size_t n, int fd, const struct deadline *until)
 {
         const char *p = buffer;
 
@@ -186,9 +199,8 @@ static int server_send(struct elfserver *s, const void *buffer, size_t n, int fd
                 }
                 sent = sendmsg(s->socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
                 if (sent < 0) {
-                        int r = errno == EAGAIN || errno == EINTR
-                                        ? server_wait(s, POLLOUT, until_ns)
-                                        : -EIO;
+                        int r = errno == EAGAIN || errno == EINTR ? server_wait(s, POLLOUT, until)
+                                                                  : -EIO;
 
                         if (r < 0)
                                 return r;
@@ -202,17 +214,17 @@ static int server_send(struct elfserver *s, const void *buffer, size_t n, int fd
 }
 
 /* The server's first word: what it has given up. */
-static int server_greet(struct elfserver *s, int64_t until_ns)
+static int server_greet(struct elfserver *s, const struct deadline *until)
 {
         struct wire_answer header;
         struct wire_hello hello;
-        int r = s->greeted ? 0 : server_receive(s, &header, sizeof(header), until_ns);
+        int r = s->greeted ? 0 : server_receive(s, &header, sizeof(header), until);
 
         if (r < 0 || s->greeted)
                 return r;
         if (header.op != WIRE_HELLO || header.result < 0 || header.length != sizeof(hello))
                 return -EOPNOTSUPP;
-        r = server_receive(s, &hello, sizeof(hello), until_ns);
+        r = server_receive(s, &hello, sizeof(hello), until);
         if (r < 0)
                 return r;
         s->greeted = hello.version == WIRE_VERSION;
@@ -228,15 +240,15 @@ struct exchange {
         size_t n;
 };
 
-static int exchange_run(struct elfserver *s, struct exchange *e, int64_t until_ns)
+static int exchange_run(struct elfserver *s, struct exchange *e, const struct deadline *until)
 {
         struct wire_answer header;
-        int r = server_send(s, &e->request, sizeof(e->request), e->fd, until_ns);
+        int r = server_send(s, &e->request, sizeof(e->request), e->fd, until);
 
         if (r == 0 && e->request.n)
-                r = server_send(s, e->addresses, e->request.n * sizeof(uint64_t), -1, until_ns);
+                r = server_send(s, e->addresses, e->request.n * sizeof(uint64_t), -1, until);
         if (r == 0)
-                r = server_receive(s, &header, sizeof(header), until_ns);
+                r = server_receive(s, &header, sizeof(header), until);
         if (r < 0)
                 return r;
         if (header.op != e->request.op || header.result > 0 || header.length > WIRE_ANSWER_MAX ||
@@ -246,7 +258,7 @@ static int exchange_run(struct elfserver *s, struct exchange *e, int64_t until_n
         if (!e->bytes)
                 return -EIO; /* the rest of the answer would be taken for the next one */
         e->n = header.length;
-        r = server_receive(s, e->bytes, header.length, until_ns);
+        r = server_receive(s, e->bytes, header.length, until);
         if (r < 0) {
                 free(e->bytes);
                 e->bytes = NULL;
@@ -261,7 +273,11 @@ static int exchange_run(struct elfserver *s, struct exchange *e, int64_t until_n
  */
 static int server_ask(struct elfserver *s, struct exchange *e, bool *ret_lost)
 {
-        int64_t start = clock_ns(CLOCK_MONOTONIC), until;
+        const int64_t start = clock_ns(CLOCK_MONOTONIC);
+        /* To start takes the helper no longer because others hang. */
+        const struct deadline greeting = { start + s->budget_ns / PATIENCE_FIRST,
+                start + s->budget_ns / PATIENCE_BUSY };
+        struct deadline until;
         int r = server_start(s);
 
         *ret_lost = false;
@@ -271,15 +287,16 @@ static int server_ask(struct elfserver *s, struct exchange *e, bool *ret_lost)
                 *ret_lost = true;
                 return -ETIMEDOUT;
         }
-        until = start + s->patience_ns;
-        r = server_greet(s, until);
+        r = server_greet(s, &greeting);
         if (r < 0) {
                 server_stop(s);
                 s->error = -EOPNOTSUPP;
                 return s->error;
         }
+        until = (struct deadline){ clock_ns(CLOCK_MONOTONIC) + s->patience_ns,
+                clock_ns(CLOCK_MONOTONIC) + s->patience_ns * PATIENCE_FIRST / PATIENCE_BUSY };
         e->request.patience_ns = (uint64_t)s->patience_ns / 2;
-        r = exchange_run(s, e, until);
+        r = exchange_run(s, e, &until);
         if (r == -EIO || r == -ETIMEDOUT) {
                 *ret_lost = true;
                 server_stop(s);
@@ -361,7 +378,7 @@ int elfserver_add(struct elfserver *s, int fd, unsigned *ret_id, struct elf_fact
         if (r == 0)
                 r = ask_file(s, WIRE_ADD, (unsigned)s->n_modules, 0, fd, ret_facts, &lost);
         if (r < 0) {
-                close(fd);
+                fd_close(fd, r);
                 return r;
         }
         s->modules[s->n_modules] =
@@ -382,7 +399,7 @@ int elfserver_debug(
         if (lost)
                 module_fail(m, r);
         if (r < 0)
-                close(fd);
+                fd_close(fd, r);
         else if (kind == ELF_DEBUG_ALT)
                 m->alt = fd;
         else

@@ -5,6 +5,8 @@
  *      elfask facts|rows|names|lines FILE [DEBUGFILE [ALTFILE]] < addresses, one a line
  *      elfask find FILE            looks for the debug file as pwhy does, then as lines
  *
+ * FILE may be @PID:FD, a descriptor of another process.
+ *
  * One line an answer (lines: one a frame, innermost first, and an empty line).
  */
 #include <fcntl.h>
@@ -12,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/arena.h"
@@ -129,15 +132,25 @@ static int names_ask(struct elfserver *s, unsigned id, size_t n, bool lines)
         return r;
 }
 
+static int file_open(const char *name)
+{
+        int pid, fd, process;
+
+        if (sscanf(name, "@%d:%d", &pid, &fd) != 2)
+                return open(name, O_RDONLY | O_CLOEXEC);
+        process = (int)syscall(SYS_pidfd_open, pid, 0);
+        return (int)syscall(SYS_pidfd_getfd, process, fd, 0);
+}
+
 static int ask(struct elfserver *s, int argc, char **argv)
 {
         struct elf_facts facts;
         unsigned id;
-        int r = elfserver_add(s, open(argv[2], O_RDONLY | O_CLOEXEC), &id, &facts);
+        int r = elfserver_add(s, file_open(argv[2]), &id, &facts);
 
         for (int i = 3; i < argc && r == 0; i++)
-                r = elfserver_debug(s, id, i == 3 ? ELF_DEBUG : ELF_DEBUG_ALT,
-                        open(argv[i], O_RDONLY | O_CLOEXEC), NULL);
+                r = elfserver_debug(
+                        s, id, i == 3 ? ELF_DEBUG : ELF_DEBUG_ALT, file_open(argv[i]), NULL);
         if (r < 0)
                 return r;
         if (strcmp(argv[1], "facts") == 0) {

@@ -48,17 +48,16 @@ static int evaluate(const struct arch *arch, const char *bytes, size_t len, cons
 
 #define VALUE(bytes, wanted)                                                                       \
         do {                                                                                       \
-                uint64_t got = 0;                                                                \
-                assert_int_equal(                                                                  \
-                        evaluate(&arch_x86_64, bytes, sizeof(bytes) - 1, NULL, &got), 0);        \
-                assert_int_equal(got, (uint64_t)(wanted));                                       \
+                uint64_t got = 0;                                                                  \
+                assert_int_equal(evaluate(&arch_x86_64, bytes, sizeof(bytes) - 1, NULL, &got), 0); \
+                assert_int_equal(got, (uint64_t)(wanted));                                         \
         } while (0)
 #define FAILS(bytes, error)                                                                        \
         do {                                                                                       \
-                uint64_t got = 7;                                                                \
+                uint64_t got = 7;                                                                  \
                 assert_int_equal(                                                                  \
-                        evaluate(&arch_x86_64, bytes, sizeof(bytes) - 1, NULL, &got), error);    \
-                assert_int_equal(got, 7);                                                        \
+                        evaluate(&arch_x86_64, bytes, sizeof(bytes) - 1, NULL, &got), error);      \
+                assert_int_equal(got, 7);                                                          \
         } while (0)
 
 static void test_expression(void **state)

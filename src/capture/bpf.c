@@ -43,6 +43,7 @@ struct source {
         enum abi abi;    /* of 64-bit programs */
         uint32_t *order; /* numbers of entries, by PID and TID */
         size_t n_order;
+        uint64_t now_ns;      /* queue clock at the sample */
         const char *comm;     /* the last one, which the next often shares */
         struct process *last; /* process whose directory is open */
         int dir;
@@ -78,6 +79,7 @@ static int bpf_open(struct procio *io, struct watch *watch, struct snapshot *s,
         src->snapshot = s;
         src->query = query;
         src->table = session_table(session);
+        src->now_ns = taskiter_now_ns(session_iter(session));
         src->abi = s->host.arch ? abi_from_machine(s->host.arch) : ABI_UNKNOWN;
         src->dir = -1;
         *ret_source = src;
@@ -212,6 +214,12 @@ static int thread_fill(struct source *src, struct thread *t, const struct tasken
         t->throttled = w->flags & WIRE_THROTTLED;
         t->switches = w->switches;
         t->has_switches = true;
+        if (t->state == 'R' && !t->on_cpu && w->queued_ns && !t->throttled) {
+                int64_t ns = (int64_t)(src->now_ns - w->queued_ns);
+
+                t->has_ready_for = true;
+                t->ready_for_ns = ns > 0 ? ns : 0;
+        }
         t->sleep_start_ns = w->exec_start;
         t->moved = w->flags & WIRE_MOVED;
         if (!src->query->raw) {
@@ -352,47 +360,66 @@ static int thread_again(struct source *src, struct thread *t, const struct taske
         return 0;
 }
 
-/* *ret_left: how many had run since the sample before. */
+/* *ret_left: how many of its threads had run since the sample before. */
+static int process_again(struct source *src, struct process *p, bool last, size_t *ret_left)
+{
+        struct thread **link = &p->threads;
+        size_t n_ended = 0;
+        int r = 0;
+
+        while (*link && r == 0) {
+                struct thread *t = *link;
+                const struct taskentry *e = tasktable_find(src->table, t->tid);
+
+                if (!e || e->task.pid != p->pid) {
+                        *link = t->next;
+                        n_ended++;
+                        continue;
+                }
+                link = &t->next;
+                if (e->task.switches == t->switches && !t->moved)
+                        continue;
+                ++*ret_left;
+                if (last)
+                        t->moved = true;
+                else
+                        r = thread_again(src, t, e);
+        }
+        p->n_threads -= n_ended;
+        p->threads_tail = link;
+        for (; n_ended && p->threads; n_ended--)
+                snapshot_gap(src->snapshot, "threads", "ended while they were read", NULL, false);
+        return r;
+}
+
+/* Sample again; what ran meanwhile is read again, what ended is dropped. */
 static int round_run(struct source *src, bool last, size_t *ret_left)
 {
         struct taskiter_scope scope = { 0 };
         struct snapshot *s = src->snapshot;
+        struct process **link = &s->processes;
         int r;
 
         if (s->processes && !s->processes->next)
                 scope.pid = s->processes->pid;
         r = tasktable_sample(src->table, &scope, NULL);
-        if (r < 0)
-                return r;
         *ret_left = 0;
-        for_each_process(p, s) {
-                struct thread **link = &p->threads;
+        while (*link && r == 0) {
+                struct process *p = *link;
 
-                while (*link) {
-                        struct thread *t = *link;
-                        const struct taskentry *e = tasktable_find(src->table, t->tid);
-
-                        if (!e || e->task.pid != p->pid) {
-                                *link = t->next;
-                                p->n_threads--;
-                                snapshot_gap(
-                                        s, "threads", "ended while they were read", NULL, false);
-                                continue;
-                        }
-                        link = &t->next;
-                        if (e->task.switches == t->switches && !t->moved)
-                                continue;
-                        ++*ret_left;
-                        if (last)
-                                t->moved = true;
-                        else
-                                r = thread_again(src, t, e);
-                        if (r < 0)
-                                return r;
+                r = process_again(src, p, last, ret_left);
+                if (p->threads) {
+                        link = &p->next;
+                        continue;
                 }
-                p->threads_tail = link;
+                *link = p->next;
+                if (src->last == p)
+                        src->last = NULL;
+                process_end(src->watch, s, src->query, p); /* says that it has ended */
         }
-        return 0;
+        if (r == 0)
+                s->processes_tail = link;
+        return r;
 }
 
 static int bpf_capture(struct source *src, const struct selection *selection, size_t *next,

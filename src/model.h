@@ -244,6 +244,7 @@ struct thread {
         const char *comm;
         char state;           /* R S D T t Z X I P, as in stat(5); 0: not known */
         int cpu;              /* last CPU; -1: not known */
+        bool from_files;      /* read by the proc source */
         bool moved;           /* ran while it was read, every time: facts may not fit together */
         bool on_cpu;          /* state R: it was seen to run (its CPU time grew) */
         bool has_on_cpu;      /* …and this is known */

@@ -155,9 +155,11 @@ def the_same_as_proc():
 def filters_are_those_of_proc():
     need_bpf()
     group = Path("/proc/self/cgroup").read_text(encoding="utf-8").strip().rpartition(":")[2]
-    with running("setpriv", "--reuid=65534", "--clear-groups", "sleep", 1000) as other, \
-            running("sleep", 1000) as own:
+    nobody = ["setpriv", "--reuid=65534", "--clear-groups", "sleep", 1000]
+    # Two of them: --raw shows one alone without its number.
+    with running(*nobody) as other, running(*nobody) as third, running("sleep", 1000) as own:
         wait_asleep(other.pid)
+        wait_asleep(third.pid)
         wait_asleep(own.pid)
         for args, wanted, unwanted in (
                 (["--user", "65534"], other.pid, own.pid),

@@ -128,6 +128,8 @@ PWHY_EXPORT int pwhy_explain_text(const struct pwhy_query *query, const char *te
 PWHY_EXPORT size_t pwhy_snapshot_count(const struct pwhy_snapshot *snapshot);
 /* Does a gap hide something that was asked for? */
 PWHY_EXPORT bool pwhy_snapshot_incomplete(const struct pwhy_snapshot *snapshot);
+/* Could the source that was asked for not be had, so that nothing was looked at? */
+PWHY_EXPORT bool pwhy_snapshot_blind(const struct pwhy_snapshot *snapshot);
 /* Targets that matched nothing, each with a sentence (what was looked for, near misses). The
  * text is borrowed from the snapshot, and escaped for a terminal. NULL beyond the count. */
 PWHY_EXPORT size_t pwhy_snapshot_unmatched(const struct pwhy_snapshot *snapshot);

@@ -167,7 +167,7 @@ static bool recheck_unmoved(void *arg, const struct thread *t)
                !(e->task.flags & (WIRE_ON_CPU | WIRE_MOVED));
 }
 
-/* still NULL: nothing but stacks is wanted, and the session has them all. */
+/* still NULL: nothing but kernel stacks is wanted. */
 static int job_capture(struct job *j, struct procio *io, struct still *still)
 {
         struct snapshot *s = &j->snapshot->model;
@@ -176,6 +176,7 @@ static int job_capture(struct job *j, struct procio *io, struct still *still)
 
         if (session_is_forced(j->session) && !session_table(j->session)) {
                 s->source = source_bpf.name;
+                j->snapshot->blind = true;
                 return 0; /* a gap says why */
         }
 
@@ -186,8 +187,8 @@ static int job_capture(struct job *j, struct procio *io, struct still *still)
                 if (r < 0)
                         continue;
                 s->source = sources[i]->name;
-                r = sources[i]->capture(source, still ? &j->snapshot->selection : NULL, &j->next,
-                        still ? &within : NULL);
+                r = sources[i]->capture(
+                        source, &j->snapshot->selection, &j->next, still ? &within : NULL);
                 sources[i]->close(source);
         }
         if (r == 0)
@@ -227,7 +228,7 @@ static int job_run(void *arg)
         return r;
 }
 
-/* Stacks of everything: from what the caller has sampled, without reading a file. */
+/* Stacks of everything are in what the caller has sampled. */
 static int job_run_whole(struct job *j)
 {
         struct procio *io;
@@ -235,11 +236,26 @@ static int job_run_whole(struct job *j)
 
         if (r < 0)
                 return r;
-        host_read(io, &j->snapshot->model, true);
-        clocks_read(io, &j->snapshot->model);
-        r = job_capture(j, io, NULL);
+        r = job_select(j, io);
+        if (r == 0)
+                r = job_capture(j, io, NULL);
         procio_free(io);
         return r;
+}
+
+/* Leaves the targets that no process was captured of; both are in the order of PIDs. */
+static void selection_reduce(struct selection *selection, const struct snapshot *s)
+{
+        const struct process *p = s->processes;
+        size_t n = 0;
+
+        for (size_t i = 0; i < selection->n_targets; i++) {
+                while (p && p->pid < selection->targets[i].pid)
+                        p = p->next;
+                if (!p || p->pid != selection->targets[i].pid)
+                        selection->targets[n++] = selection->targets[i];
+        }
+        selection->n_targets = n;
 }
 
 static void times_apply(const struct job *j, struct snapshot *s)
@@ -294,16 +310,35 @@ static void gap_worker(struct job *j, int r)
                 s->n_lost += j->snapshot->selection.n_targets - j->next;
 }
 
+/* What the sample did not meet is left to a worker: its files may hang. */
+static int job_start_whole(struct job *j)
+{
+        struct selection *selection = &j->snapshot->selection;
+        int r = job_run_whole(j);
+
+        if (r < 0 || session_is_filtered(j->session))
+                return r < 0 ? r : 0;
+        selection_reduce(selection, &j->snapshot->model);
+        j->next = 0;
+        j->captured = false;
+        return selection->n_targets > 0;
+}
+
+/* Here what cannot hang; then, in a worker, the rest. */
 static int job_start(struct job *j, const struct pwhy_query *query)
 {
         int r = session_sample(j->session);
 
+        if (r > 0) {
+                j->watch->n_keep = taskiter_fds(session_iter(j->session), j->watch->keep);
+                if (j->query->raw && session_is_whole(j->session)) {
+                        r = job_start_whole(j);
+                        if (r == 0)
+                                return 0;
+                }
+        }
         if (r < 0)
                 return r;
-        if (r > 0)
-                j->watch->n_keep = taskiter_fds(session_iter(j->session), j->watch->keep);
-        if (r > 0 && j->query->raw && session_is_whole(j->session))
-                return job_run_whole(j);
         r = worker_run(j->watch, query->timeout_ns, job_run, j);
         if (r == -ETIMEDOUT || r == -EIO)
                 gap_worker(j, r);

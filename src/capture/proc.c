@@ -299,6 +299,7 @@ static int thread_read(struct source *src, struct process *p, pid_t tid, struct 
         memset(t, 0, sizeof(*t));
         t->process = p;
         t->tid = tid;
+        t->from_files = true;
         t->cpu = -1;
         if (rd->sched) {
                 fd = procio_open(src->io, rd->dir, task_path(path, t, "sched"));

@@ -40,7 +40,7 @@ struct source_ops {
                 const struct pwhy_query *query, struct session *session,
                 struct source **ret_source);
 
-        /* Targets from *next on (a session that is whole needs none: selection is NULL then); *next
+        /* Targets from *next on; *next
          * grows as processes are added to the snapshot. within is NULL for a raw query. 0 or
          * -ENOMEM; everything else is a gap. */
         int (*capture)(struct source *source, const struct selection *selection, size_t *next,

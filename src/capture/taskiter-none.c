@@ -31,7 +31,7 @@ int taskiter_pass(struct taskiter *it, const struct taskiter_scope *scope,
         return -ENOSYS;
 }
 
-uint64_t taskiter_arrival_ns(const struct taskiter *it)
+uint64_t taskiter_now_ns(const struct taskiter *it)
 {
         (void)it;
         return 0;

@@ -7,10 +7,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -115,20 +117,12 @@ static bool filter_set(struct wire_settings *s, const struct taskiter_filter *f)
         return s->states || s->has_euid || s->cgroup || s->exec_start_until;
 }
 
-/* "NSpid:\t812\t7": a PID namespace for each number behind the first. */
-static uint32_t namespace_level(void)
+/* The first PID namespace has this inode (include/linux/proc_ns.h, PROC_PID_INIT_INO). */
+static bool in_own_namespace(void)
 {
-        FILE *file = fopen("/proc/self/status", "re");
-        char line[256];
-        uint32_t level = 0;
+        struct stat st;
 
-        while (file && fgets(line, sizeof(line), file))
-                if (strncmp(line, "NSpid:", 6) == 0)
-                        for (const char *p = strchr(line, '\t'); (p = strchr(p + 1, '\t'));)
-                                level++;
-        if (file)
-                fclose(file);
-        return level;
+        return stat("/proc/self/ns/pid", &st) < 0 || st.st_ino != 0xEFFFFFFCU;
 }
 
 static size_t power_of_two(size_t n)
@@ -150,7 +144,7 @@ static int program_load(
         if (!it->program)
                 return -ENOMEM;
         it->program->maps.slots.max_entries = (uint32_t)it->n_slots;
-        it->program->rodata->level = namespace_level();
+        it->program->rodata->nested = in_own_namespace();
         settings = &it->program->bss->settings;
         settings->slots_mask = (uint32_t)it->n_slots - 1;
         settings->frames = frames < WIRE_FRAMES_MAX ? frames : WIRE_FRAMES_MAX;
@@ -292,15 +286,16 @@ int taskiter_pass(struct taskiter *it, const struct taskiter_scope *scope,
 
         if (fd < 0)
                 return fd;
+        sched_yield(); /* brings the clock up to date */
         it->pass++;
         settings->pass = scope->fresh ? 0 : it->pass;
         settings->n_same = 0;
         return records_read(it, fd, scope, each, arg);
 }
 
-uint64_t taskiter_arrival_ns(const struct taskiter *it)
+uint64_t taskiter_now_ns(const struct taskiter *it)
 {
-        return it->program->bss->settings.arrival_ns;
+        return it->program->bss->settings.now_ns;
 }
 
 uint32_t taskiter_pass_number(const struct taskiter *it)

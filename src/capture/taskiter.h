@@ -50,8 +50,8 @@ struct taskiter_scope {
 int taskiter_pass(struct taskiter *it, const struct taskiter_scope *scope,
         int (*each)(void *arg, const struct wire_task *w), void *arg);
 
-/* After a pass: the queue clock of the CPU it ran on, when the reader was given that CPU. */
-uint64_t taskiter_arrival_ns(const struct taskiter *it);
+/* After a pass: the queue clock of the CPU it began on (of sched_info.last_queued), then. */
+uint64_t taskiter_now_ns(const struct taskiter *it);
 
 /* Number of the latest pass, which slots of threads that it met have. */
 uint32_t taskiter_pass_number(const struct taskiter *it);

@@ -322,10 +322,13 @@ static void evidence_fill(struct explainer *e, struct thread *t, const struct ma
         else if (t->call.object && t->call.object->kind &&
                  strcmp(t->call.object->kind, "futex") == 0)
                 evidence_add(w, words_evidence(e->arena, t->call.object));
+        if (m->rule->subject == SUBJECT_BLOCKER)
+                evidence_add(w, "the kernel names the lock");
         if (w->object)
                 evidence_add(w, w->object->note);
         evidence_add(w, place_evidence(e->arena, w->object));
-        if ((m && !m->rule->calls && !m->rule->leaf) || !w->n_evidence)
+        if ((!m->rule->calls && !m->rule->leaf && m->rule->subject != SUBJECT_BLOCKER) ||
+                !w->n_evidence)
                 evidence_add(w, arena_printf(e->arena, "state %c", t->state ? t->state : '?'));
 }
 
@@ -343,6 +346,8 @@ static struct object *wait_object(struct explainer *e, const struct match *m, st
                 return call;
         case SUBJECT_CGROUP:
                 return t->cgroup;
+        case SUBJECT_BLOCKER:
+                return t->blocker;
         case SUBJECT_PLACE:
                 return place_object(e->arena, rule, t);
         case SUBJECT_LOCK:

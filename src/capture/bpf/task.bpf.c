@@ -19,7 +19,7 @@
 char LICENSE[] SEC("license") = "GPL";
 
 /* Known before the program is loaded: what they rule out is not even verified. */
-const volatile uint32_t level;    /* of the reader's PID namespace */
+const volatile uint32_t nested;   /* the reader is in a PID namespace of its own */
 const volatile uint32_t filtered; /* settings has filters */
 
 struct wire_settings settings;
@@ -51,24 +51,24 @@ static int pid_number(struct pid *p)
 {
         int number = 0;
 
-        if (!p || BPF_CORE_READ(p, level) < level)
+        if (!p || BPF_CORE_READ(p, level) < settings.level)
                 return 0;
         bpf_probe_read_kernel(&number, sizeof(number),
                 (void *)p + bpf_core_field_offset(struct pid, numbers) +
-                        level * bpf_core_type_size(struct upid) +
+                        settings.level * bpf_core_type_size(struct upid) +
                         bpf_core_field_offset(struct upid, nr));
         return number;
 }
 
 static int task_number(struct task_struct *t)
 {
-        return level ? pid_number(BPF_CORE_READ(t, thread_pid)) : BPF_CORE_READ(t, pid);
+        return nested ? pid_number(BPF_CORE_READ(t, thread_pid)) : BPF_CORE_READ(t, pid);
 }
 
 static int process_number(struct task_struct *t)
 {
-        return level ? pid_number(BPF_CORE_READ(t, group_leader, thread_pid))
-                     : BPF_CORE_READ(t, tgid);
+        return nested ? pid_number(BPF_CORE_READ(t, group_leader, thread_pid))
+                      : BPF_CORE_READ(t, tgid);
 }
 
 /* 1: the slot of this thread says that nothing has happened. */
@@ -273,20 +273,31 @@ static void about_read(struct wire_task *r, struct task_struct *t)
         r->ns_net = ns ? BPF_CORE_READ(ns, net_ns, ns.inum) : 0;
 }
 
+/* At the beginning of a pass. */
+static void reader_read(void)
+{
+        struct task_struct *me = (void *)bpf_get_current_task();
+        u64 exec_start = BPF_CORE_READ(me, se.exec_start);
+
+        settings.now_ns = BPF_CORE_READ(me, sched_info.last_arrival);
+        if (settings.now_ns < exec_start)
+                settings.now_ns = exec_start;
+        if (nested)
+                settings.level = BPF_CORE_READ(me, thread_pid, level);
+}
+
 SEC("iter/task")
 int dump(struct bpf_iter__task *ctx)
 {
-        struct task_struct *t = ctx->task, *me;
+        struct task_struct *t = ctx->task;
         struct wire_task *r = &record.task;
         u32 stack;
         int tid;
 
         if (!t)
                 return 0;
-        if (!ctx->meta->seq_num) {
-                me = (void *)bpf_get_current_task();
-                settings.arrival_ns = BPF_CORE_READ(me, sched_info.last_arrival);
-        }
+        if (!ctx->meta->seq_num)
+                reader_read();
         if (filtered && !passes_filters(t))
                 return 0;
         tid = task_number(t);

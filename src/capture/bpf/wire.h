@@ -97,9 +97,11 @@ struct wire_settings {
         uint32_t euid;
         uint64_t cgroup;           /* below this one; 0: any */
         uint64_t exec_start_until; /* went to sleep no later; 0: any */
-        uint32_t cgroup_level;     /* below the root */
-        uint32_t n_same;           /* answer: threads whose slots said so */
-        uint64_t arrival_ns; /* when the reader was given its CPU, by that CPU's queue clock */
+        uint32_t level;            /* of the reader's PID namespace */
+        uint32_t reserved;
+        uint32_t cgroup_level; /* below the root */
+        uint32_t n_same;       /* answer: threads whose slots said so */
+        uint64_t now_ns; /* answer: queue clock of the reader's CPU, when it last looked at it */
 };
 
 #define WIRE_NAMES 32

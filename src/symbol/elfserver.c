@@ -483,6 +483,6 @@ const char *elfserver_why(int error)
                                ? "the helper program pwhy-elf is not there, or cannot be confined"
                                : "built without DWARF";
         default:
-                return strerror(-error);
+                return "it cannot be parsed"; /* strerror() is not for libraries */
         }
 }

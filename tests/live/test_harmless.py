@@ -135,6 +135,40 @@ def target_is_never_stopped():
                     None, "what its parent was told")
 
 
+SPIN = """
+import time
+print("ready", flush=True)
+longest, last, end = 0, time.perf_counter_ns(), time.monotonic() + 3
+while time.monotonic() < end:
+    now = time.perf_counter_ns()
+    longest, last = max(longest, now - last), now
+print(longest)
+"""
+
+
+@test
+def spinner_is_not_paused():
+    """A program that only reads the clock never waits by itself: who stops it for its registers
+    makes it switch voluntarily, as the kernel counts. Its longest gap is for orientation: others
+    want the CPU, too."""
+    def waited():
+        status = (task(process.pid) / "status").read_text()
+        return int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)$", status, re.M)[1])
+
+    with python(SPIN, stdout=subprocess.PIPE, text=True) as process:
+        check_equal(process.stdout.readline(), "ready\n", "first line")
+        before, looks = waited(), 0
+        with contextlib.suppress(OSError):
+            while state_of(process.pid) == "R":
+                done = subprocess.run(command("--json", process.pid), check=False,
+                                      stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                if state_of(process.pid) == "R":
+                    check_equal(waited(), before, f"voluntary switches, status {done.returncode}")
+                    looks += 1
+        print(f"   {looks} looks, longest gap {int(process.stdout.readline()) / 1e6:.1f} ms")
+        check(looks > 20, f"only {looks} looks")
+
+
 @test
 def no_call_touches_the_target():
     """pwhy's own system calls: none that stops, signals or writes to somebody else."""

@@ -258,7 +258,7 @@ VERDICTS = {  # by the program's function: reason, kind of the object
     "wait_sleep": ("sleep", "timer"),
 }
 # glibc jumps to what waits, so that without its own symbols these are not on the stack.
-NOT_ON_THE_STACK = {"wait_join", "wait_semaphore"}
+NOT_ON_THE_STACK = {"wait_join", "wait_once", "wait_semaphore"}
 
 
 def check_verdicts(threads, by_exports=False):

@@ -1,25 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What is opened is what the mapping holds: map_files/ leads to it whatever became of its path,
- * and wants CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE. Without these the path below the process's
- * root is tried, and must have the inode that maps tells.
- *
- * To open a file may hang on a dead file system, and would not be harmless with devices: so it
- * is opened as a place first (O_PATH, which touches nothing but directories), and for reading if
- * it is a regular file. A device on which this hung is not touched again (struct dead_devices).
+ * A device on which opening a file hung is not touched again, by this worker or one that follows
+ * (struct dead_devices): so one file system that is dead takes only its own files along.
  */
 #include "unwind/modules.h"
 
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
@@ -32,6 +25,7 @@
 #include "base/worker.h"
 #include "symbol/debugfile.h"
 #include "symbol/debuginfod.h"
+#include "unwind/mapfile.h"
 #include "unwind/maps.h"
 
 #define VDSO_MAX (1U << 20)
@@ -164,63 +158,6 @@ static void device_leave(struct modules *m)
         m->dead->opening = 0;
 }
 
-/* A path as the process sees it: no link leads out of its root. */
-static int open_below_root(int dir, const char *path)
-{
-        struct open_how how = {
-                .flags = O_PATH | O_CLOEXEC,
-                .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
-        };
-        _cleanup_close_ int root = openat(dir, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);
-        int fd;
-
-        if (root < 0)
-                return -errno;
-        fd = (int)syscall(SYS_openat2, root, path, &how, sizeof(how)); /* since 5.6 */
-        if (fd < 0 && errno == ENOSYS)
-                fd = openat(root, path + strspn(path, "/"), O_PATH | O_CLOEXEC | O_NOFOLLOW);
-        return fd < 0 ? -errno : fd;
-}
-
-/* O_PATH fd of what is mapped. */
-static int open_place(int dir, const struct map *map, struct stat *ret)
-{
-        char path[64];
-        int fd, error;
-
-        snprintf(path, sizeof(path), "map_files/%llx-%llx", (unsigned long long)map->start,
-                (unsigned long long)map->end);
-        fd = openat(dir, path, O_PATH | O_CLOEXEC);
-        if (fd >= 0)
-                return fstat(fd, ret) < 0 ? (error = errno, close(fd), -error) : fd;
-        error = errno;
-        for (int i = 0; i < 2; i++) {
-                fd = i == 0 ? open_below_root(dir, map->name)
-                            : openat(dir, "exe", O_PATH | O_CLOEXEC);
-                if (fd < 0)
-                        continue;
-                if (fstat(fd, ret) == 0 && ret->st_ino == map->inode)
-                        return fd;
-                close(fd);
-                error = ESTALE;
-        }
-        return -error;
-}
-
-/* For reading. The time of last access is left alone where the kernel lets us. */
-static int open_again(int place)
-{
-        const int flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
-        char path[40];
-        int fd;
-
-        snprintf(path, sizeof(path), "/proc/self/fd/%d", place);
-        fd = open(path, flags | O_NOATIME);
-        if (fd < 0 && errno == EPERM)
-                fd = open(path, flags);
-        return fd < 0 ? -errno : fd;
-}
-
 static struct module *module_make(struct modules *m, const struct module_key *key)
 {
         struct module *module = calloc(1, sizeof(*module));
@@ -314,7 +251,7 @@ static struct module *open_file(struct modules *m, int dir, const struct map *ma
         struct module_key key = { 0 };
         struct module *module;
         struct stat st;
-        _cleanup_close_ int place = open_place(dir, map, &st);
+        _cleanup_close_ int place = mapfile_place(dir, map, &st);
         int fd;
 
         if (place >= 0)
@@ -336,7 +273,7 @@ static struct module *open_file(struct modules *m, int dir, const struct map *ma
         } else if (!S_ISREG(st.st_mode)) {
                 module_fail(module, -ENOEXEC, NULL);
         } else {
-                fd = open_again(place);
+                fd = mapfile_open(place);
                 if (fd < 0)
                         module_fail(module, -EBADF, "its file cannot be read");
                 else

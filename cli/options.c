@@ -14,7 +14,18 @@
 
 #include "report.h"
 
-enum { KEY_IDLE = 0x100, KEY_RAW, KEY_THREADS, KEY_COLOR, KEY_PROC, KEY_TIMEOUT, KEY_TEXT, KEY_SOURCE };
+enum {
+        KEY_IDLE = 0x100,
+        KEY_RAW,
+        KEY_THREADS,
+        KEY_COLOR,
+        KEY_PROC,
+        KEY_TIMEOUT,
+        KEY_TEXT,
+        KEY_NO_USER,
+        KEY_NO_KERNEL,
+        KEY_SOURCE,
+};
 
 #define WATCH_MIN_NS 100000000 /* below this pwhy would be the load that it looks for */
 
@@ -40,6 +51,10 @@ static const struct argp_option option_table[] = {
         { "raw", KEY_RAW, NULL, 0,
                 "Kernel stacks only, exactly as in /proc/PID/stack; of a PID its main thread", 3 },
         { "threads", KEY_THREADS, NULL, 0, "With --raw: every thread of a PID", 3 },
+        { "no-user", KEY_NO_USER, NULL, 0, "Without user stacks, and what only they tell (faster)",
+                3 },
+        { "no-kernel", KEY_NO_KERNEL, NULL, 0, "Without kernel stacks, which still are evidence",
+                3 },
         { "watch", 'w', "SECONDS", 0, "Look again after so long, until interrupted; mark changes",
                 3 },
         { "color", KEY_COLOR, "WHEN", OPTION_ARG_OPTIONAL,
@@ -212,6 +227,9 @@ static void check_together(struct options *o, struct argp_state *state)
                 argp_error(state, "--json and --raw are two formats; choose one");
         if (o->threads && !o->raw)
                 argp_error(state, "--threads belongs to --raw; without it all threads are shown");
+        if (o->raw && (o->no_user || o->no_kernel))
+                argp_error(state, "--raw is the kernel stacks alone; leave out --no-%s",
+                        o->no_user ? "user" : "kernel");
         if (o->all && o->n_targets)
                 argp_error(state, "--all is every process; leave out --all or the targets");
         if (o->text && (o->proc || o->watch_ns))
@@ -232,6 +250,7 @@ static void finish(struct options *o, struct argp_state *state)
                 pwhy_query_set_all(o->query, true);
         pwhy_query_set_idle(o->query, o->idle);
         pwhy_query_set_raw(o->query, o->raw, o->raw && !o->threads);
+        pwhy_query_set_stacks(o->query, !o->no_kernel, !o->no_user);
         o->format = o->json ? PWHY_JSON : o->raw ? PWHY_RAW : PWHY_TEXT;
 }
 
@@ -283,6 +302,12 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
                 break;
         case KEY_THREADS:
                 o->threads = true;
+                break;
+        case KEY_NO_USER:
+                o->no_user = true;
+                break;
+        case KEY_NO_KERNEL:
+                o->no_kernel = true;
                 break;
         case 'w':
                 o->watch_ns = read_duration("watch", arg, WATCH_MIN_NS, state);

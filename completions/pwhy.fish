@@ -21,6 +21,8 @@ complete -c pwhy -s u -l user -x -a '(__fish_complete_users)' -d 'Of processes o
 complete -c pwhy -l color -f -a 'auto always never' -d 'Use colors'
 complete -c pwhy -s j -l json -d 'One JSON document'
 complete -c pwhy -l raw -d 'Kernel stacks only'
+complete -c pwhy -l no-user -d 'Without user stacks'
+complete -c pwhy -l no-kernel -d 'Without kernel stacks'
 complete -c pwhy -l threads -d 'With --raw: every thread of a PID'
 complete -c pwhy -l timeout -x -a '500ms 2s 10s 1min' -d 'Wait so long for files that do not answer'
 complete -c pwhy -s w -l watch -x -a '1 2 5 10' -d 'Look again after so long'

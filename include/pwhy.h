@@ -82,6 +82,13 @@ PWHY_EXPORT void pwhy_query_set_timeout(struct pwhy_query *query, int64_t ns);
 /* Capture kernel stacks only, for PWHY_RAW; of processes only the main thread, if so. */
 PWHY_EXPORT void pwhy_query_set_raw(struct pwhy_query *query, bool raw, bool main_thread);
 
+/*
+ * Which stacks to show; both at first. Without kernel stacks, they are still read, since verdicts
+ * rest on them. User stacks are not even read then, and what a futex is used for is not known.
+ * After pwhy_query_set_raw() there are no user stacks.
+ */
+PWHY_EXPORT void pwhy_query_set_stacks(struct pwhy_query *query, bool kernel, bool user);
+
 /* Threads and what they wait for, at one moment. Free with pwhy_snapshot_free(). */
 struct pwhy_snapshot;
 PWHY_EXPORT int pwhy_snapshot_take(

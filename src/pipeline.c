@@ -3,8 +3,8 @@
  * The way of the data; the only file that knows the order:
  *
  *      sample of the threads, where the kernel can be asked   here: it cannot hang
- *      select → capture (with resolve within) → sockets      in the worker, which may be
- *                                                            abandoned and started again
+ *      select → capture (with resolve and copies of stacks   in the worker, which may be
+ *      within) → sockets → unwind                            abandoned and started again
  *      → times → explain → filter                            here, from memory alone
  *
  * The two sides share the arena and nothing else. A worker that starts again finds there what
@@ -29,12 +29,14 @@
 #include "capture/session.h"
 #include "capture/source.h"
 #include "capture/taskiter.h"
+#include "capture/tasktable.h"
 #include "explain/explain.h"
 #include "query.h"
 #include "resolve/timeout.h"
 #include "resolve/resolver.h"
 #include "resolve/sockets.h"
 #include "target/textselect.h"
+#include "unwind/unwinder.h"
 
 /* The first that opens is used. */
 static const struct source_ops *const sources[] = { &source_bpf, &source_proc };
@@ -50,6 +52,13 @@ struct job { /* in shared memory */
         bool captured; /* all of them are */
         struct schedclock *clock;
         struct socket_query *sockets;
+        struct unwind_progress unwound;
+};
+
+/* What happens while a thread holds still. */
+struct still {
+        struct resolver *resolver;
+        struct unwinder *unwinder; /* NULL: no user stacks are wanted */
 };
 
 /* First line of a file of the tree, for facts about the host. */
@@ -118,11 +127,51 @@ static int job_select(struct job *j, struct procio *io)
         return r;
 }
 
-/* resolver NULL: nothing but stacks is wanted. */
-static int job_capture(struct job *j, struct procio *io, struct resolver *resolver)
+static void still_process(void *arg, struct process *p, int dir)
+{
+        struct still *still = arg;
+
+        resolver_process(still->resolver, p, dir);
+}
+
+static void still_thread(void *arg, struct thread *t, int dir)
+{
+        struct still *still = arg;
+
+        resolver_thread(still->resolver, t, dir);
+}
+
+static void still_stacks(void *arg, struct thread *const *threads, size_t n)
+{
+        struct still *still = arg;
+
+        if (still->unwinder)
+                unwinder_copy(still->unwinder, threads, n);
+}
+
+static bool recheck_refresh(void *arg, pid_t pid)
+{
+        struct job *j = arg;
+        const struct taskiter_scope scope = { .pid = pid };
+
+        return session_table(j->session) &&
+               tasktable_sample(session_table(j->session), &scope, NULL) == 0;
+}
+
+static bool recheck_unmoved(void *arg, const struct thread *t)
+{
+        struct job *j = arg;
+        const struct taskentry *e = tasktable_find(session_table(j->session), t->tid);
+
+        return e && e->task.pid == t->process->pid && e->task.switches == t->switches &&
+               !(e->task.flags & (WIRE_ON_CPU | WIRE_MOVED));
+}
+
+/* still NULL: nothing but kernel stacks is wanted. */
+static int job_capture(struct job *j, struct procio *io, struct still *still)
 {
         struct snapshot *s = &j->snapshot->model;
-        const struct within within = { resolver, resolver_process, resolver_thread };
+        const struct within within = { still, still_process, still_thread, still_stacks };
         int r = -ENOSYS;
 
         if (session_is_forced(j->session) && !session_table(j->session)) {
@@ -139,7 +188,7 @@ static int job_capture(struct job *j, struct procio *io, struct resolver *resolv
                         continue;
                 s->source = sources[i]->name;
                 r = sources[i]->capture(
-                        source, &j->snapshot->selection, &j->next, resolver ? &within : NULL);
+                        source, &j->snapshot->selection, &j->next, still ? &within : NULL);
                 sources[i]->close(source);
         }
         if (r == 0)
@@ -150,7 +199,8 @@ static int job_capture(struct job *j, struct procio *io, struct resolver *resolv
 static int job_run(void *arg)
 {
         struct job *j = arg;
-        struct resolver *resolver = NULL;
+        const struct recheck recheck = { j, recheck_refresh, recheck_unmoved };
+        struct still still = { 0 };
         struct procio *io;
         int r;
 
@@ -160,14 +210,20 @@ static int job_run(void *arg)
         if (!j->selected)
                 r = job_select(j, io);
         if (r == 0)
-                r = resolver_new(io, &j->snapshot->model, &j->sockets, &resolver);
+                r = resolver_new(io, &j->snapshot->model, &j->sockets, &still.resolver);
+        if (r == 0 && !j->query->raw && !j->query->no_user)
+                r = unwinder_new(io, j->watch, &j->snapshot->model, j->query->timeout_ns,
+                        &j->unwound, &recheck, &still.unwinder);
         if (r == 0 && !j->captured)
-                r = job_capture(j, io, resolver);
+                r = job_capture(j, io, &still);
         if (r == 0 && j->clock)
                 schedclock_visit(j->clock, io, j->watch, &j->snapshot->model);
         if (r == 0)
-                resolver_finish(resolver);
-        resolver_free(resolver);
+                resolver_finish(still.resolver);
+        if (r == 0 && still.unwinder)
+                r = unwinder_finish(still.unwinder);
+        unwinder_free(still.unwinder);
+        resolver_free(still.resolver);
         procio_free(io);
         return r;
 }
@@ -315,6 +371,7 @@ int pipeline_run(const struct pwhy_query *query, struct session *session,
         light.raw = query->raw && !query->has_reasons && !query->blocked_for_ns;
         snapshot_init(&snapshot->model, a);
         snapshot->raw = query->raw;
+        snapshot->model.no_kernel = query->no_kernel;
         j->snapshot = snapshot;
         j->query = &light;
         j->session = session;
@@ -360,6 +417,7 @@ int pipeline_run_text(const struct pwhy_query *query, const char *text, size_t l
         snapshot_init(&snapshot->model, a);
         snapshot->model.source = "text";
         snapshot->raw = query->raw;
+        snapshot->model.no_kernel = query->no_kernel;
         r = paste_read(&snapshot->model, text, len);
         if (r == 0)
                 r = explain_snapshot(&snapshot->model);

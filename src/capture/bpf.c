@@ -30,6 +30,7 @@
 #include "query.h"
 #include "resolve/syscall.h"
 
+#define STACKS_BATCH 1024
 #define ROUNDS 4 /* of reading what ran meanwhile */
 
 struct source {
@@ -271,6 +272,23 @@ static bool is_wanted(
         return false;
 }
 
+/* Copies of user stacks, of as many threads at once as the kernel takes. */
+static void stacks_copy(struct source *src, const struct process *p)
+{
+        struct thread *threads[STACKS_BATCH];
+        size_t n = 0;
+
+        if (!src->within || !src->within->stacks)
+                return;
+        for_each_thread(t, p) {
+                threads[n++] = t;
+                if (n == STACKS_BATCH || !t->next) {
+                        src->within->stacks(src->within->arg, threads, n);
+                        n = 0;
+                }
+        }
+}
+
 static int threads_read(struct source *src, struct process *p, const struct target *t, size_t n)
 {
         const struct taskentry *e;
@@ -294,6 +312,7 @@ static int threads_read(struct source *src, struct process *p, const struct targ
                         src->within->thread(src->within->arg, thread, src->dir);
                 process_add_thread(src->snapshot, p, thread);
         }
+        stacks_copy(src, p);
         return 0;
 }
 
@@ -385,6 +404,8 @@ static int thread_again(struct source *src, struct thread *t, const struct taske
         t->moved = true;
         if (src->dir >= 0 && src->within)
                 src->within->thread(src->within->arg, t, src->dir);
+        if (src->within && src->within->stacks)
+                src->within->stacks(src->within->arg, &t, 1);
         t->moved = e->task.flags & WIRE_MOVED;
         return 0;
 }

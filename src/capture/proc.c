@@ -241,6 +241,8 @@ static int thread_attempt(struct source *src, struct thread *t, struct reading *
                         rd->call_refused = (int)-n;
                 if (src->within)
                         src->within->thread(src->within->arg, t, rd->dir);
+                if (src->within && src->within->stacks)
+                        src->within->stacks(src->within->arg, &t, 1);
         }
         r = switches_read(src, fd, rd->sched, &after, &exec_start);
         if (r < 0)

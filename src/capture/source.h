@@ -21,12 +21,15 @@ struct watch;
 
 /*
  * What must happen while a thread is held still, between the two readings of its switch
- * count: the resolver's reads of its memory and fds. dir is the process's directory fd.
+ * count: the resolver's reads of its memory and fds. dir is the process's directory fd. stacks
+ * copies the first bytes of user stacks, of one thread, or better of many of one
+ * process at once; it may be NULL.
  */
 struct within {
         void *arg;
         void (*process)(void *arg, struct process *p, int dir);
         void (*thread)(void *arg, struct thread *t, int dir);
+        void (*stacks)(void *arg, struct thread *const *threads, size_t n);
 };
 
 struct source_ops {

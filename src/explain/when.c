@@ -183,6 +183,12 @@ enum truth when_futex_wait(const struct thread *t)
         }
 }
 
+/* How glibc (from 2.34 on) waits on all but locks, for which it uses FUTEX_WAIT. */
+enum truth when_futex_bitset(const struct thread *t)
+{
+        return futex_command(t) == FUTEX_WAIT_BITSET ? TRUE : FALSE;
+}
+
 /* By the operation, or the stack of a log that does not tell it; else the plain rule is asked. */
 enum truth when_requeue_pi(const struct thread *t)
 {

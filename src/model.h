@@ -113,6 +113,8 @@ struct object {
         const char *comm;
         struct owner *owners; /* who can end a wait on it, as far as resolve knows */
         size_t n_owners;
+        bool on_any;                    /* any one of them can end it; false: each must act */
+        bool on_whole;                  /* nobody else can, on this host or elsewhere */
         bool has_range;                 /* of a lock: bytes of the file */
         int64_t range_start, range_end; /* the last one, too; INT64_MAX: to the file's end */
         bool has_id;
@@ -186,6 +188,13 @@ struct wait { /* the verdict */
         size_t n_evidence;
         struct owner *on;
         size_t n_on;
+        /*
+         * How the owners end it: any one of them can (OR: any writer of a pipe), or each must
+         * act (AND: every reader of a lock). on_whole: these are all who can end it, but for
+         * signals and the call's own timeout; where all of them are stuck, so is the waiter.
+         */
+        bool on_any;
+        bool on_whole;
 };
 
 /* Calling convention by which a thread entered the kernel. */

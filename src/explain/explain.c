@@ -329,6 +329,7 @@ static void owner_set(
                 return;
         *w->on = (struct owner){ pid, tid, comm, role };
         w->n_on = 1;
+        w->on_whole = true;
 }
 
 /* The holder of a priority-inheritance futex is in its word, by its TID (linux/futex.h). */
@@ -374,6 +375,8 @@ static void owners_fill(struct explainer *e, struct thread *t)
                            call_is(&t->call, "wait4|waitpid|waitid")) {
                         w->on = p->children;
                         w->n_on = p->n_children;
+                        w->on_any = true;
+                        w->on_whole = !p->n_children_hidden;
                         if (o && p->n_children == 1 && !p->n_children_hidden) {
                                 o->pid = p->children[0].pid;
                                 o->comm = p->children[0].comm;
@@ -391,6 +394,8 @@ static void owners_fill(struct explainer *e, struct thread *t)
         if (!w->n_on && o && o->n_owners) {
                 w->on = o->owners;
                 w->n_on = o->n_owners;
+                w->on_any = o->on_any;
+                w->on_whole = o->on_whole;
         }
 }
 

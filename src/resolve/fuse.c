@@ -197,6 +197,8 @@ static void owners_set(struct search *f, struct object *o)
                 return;
         o->owners = arena_dup(f->snapshot->arena, owners, n * sizeof(*owners));
         o->n_owners = o->owners ? n : 0;
+        o->on_any = true;
+        o->on_whole = o->n_owners && tells && !f->incomplete;
 }
 
 static void wanted_add(struct search *f, struct object *o)

@@ -34,7 +34,9 @@ void lock_search_done(struct lock_search *s);
 struct holders {
         struct owner owners[HOLDERS_MAX];
         size_t n;
-        bool self; /* the waiter's own process holds it, too */
+        bool self;   /* the waiter's own process holds it, too */
+        bool shared; /* several have one and the same lock */
+        bool missed; /* of some lock nobody was found */
 };
 
 /* Adds whoever holds this lock, which stands against what the thread in hand wants. */

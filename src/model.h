@@ -329,6 +329,7 @@ struct snapshot {
         size_t n_lost;       /* targets that were chosen and not reached */
         size_t n_idle;       /* idle kernel threads left out */
         size_t n_matched;    /* threads to be shown */
+        unsigned n_fd_scans; /* times that the fd tables of all processes were read */
         bool locks_searched; /* for holders: begun, and not again by a worker that follows */
 };
 

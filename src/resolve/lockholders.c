@@ -319,6 +319,8 @@ void lock_holders(struct lock_search *s, struct resolver *r, const struct lock_l
         if (lock->pid > 0) {
                 bool found = holders_among(s, r, lock->pid, lock, wanted, to);
 
+                if (lock->type != LOCK_POSIX)
+                        resolver_fdscan(r); /* by its own bounds, not by those of this search */
                 time_start(s);
                 if (!found && !s->searched) {
                         process_search(s, io, lock->pid);

@@ -29,6 +29,7 @@
 #include "resolve/fuse.h"
 #include "resolve/kinds.h"
 #include "resolve/locks.h"
+#include "resolve/peers.h"
 #include "resolve/sockets.h"
 #include "resolve/storage.h"
 #include "resolve/sysvipc.h"
@@ -389,4 +390,5 @@ void resolver_finish(struct resolver *r)
         if (*r->queries)
                 sockets_resolve(r->io, r->snapshot, *r->queries);
         fuse_resolve(r);
+        peers_resolve(r);
 }

@@ -262,6 +262,38 @@ static void namespace_run(struct stage *st, int how)
         stage_ready(st, pid, tid, "address=0x%lx other=%d", look.args[0], pid);
 }
 
+static const char *const musl_kinds[] = { "normal", "recursive", "errorcheck", "robust", "inherit",
+        "shared-robust" };
+
+/* A program beside this one, of another C library. */
+static void musl_run(struct stage *st, int how)
+{
+        char program[4096], line[128] = "";
+        struct look look;
+        unsigned long mutex;
+        int output[2], tid;
+        ssize_t n;
+        pid_t pid;
+
+        n = MUST(readlink("/proc/self/exe", program, sizeof(program) - 16));
+        program[n] = 0;
+        strcpy(strrchr(program, '/'), "/lock-musl");
+        if (access(program, X_OK) < 0)
+                stage_skip(st, "no program of musl: musl-gcc was not there");
+        MUST(pipe(output));
+        pid = child_start(st);
+        if (pid == 0) {
+                MUST(dup2(output[1], 1));
+                execl(program, "lock-musl", musl_kinds[how], NULL);
+                child_end();
+        }
+        MUST(read(output[0], line, sizeof(line) - 1));
+        if (sscanf(line, "%d %lx", &tid, &mutex) != 2)
+                stage_fail("lock-musl said: %s", line);
+        look = wait_call(st, tid, SYS_futex, -1);
+        stage_ready(st, pid, tid, "address=0x%lx object=0x%lx other=%d", look.args[0], mutex, pid);
+}
+
 const struct scene scenes_mutex[] = {
         { "mutex-recursive", within_run, RECURSIVE, "a recursive mutex, held twice" },
         { "mutex-errorcheck", within_run, ERRORCHECK, "an error-checking mutex" },
@@ -288,5 +320,11 @@ const struct scene scenes_mutex[] = {
                 "a robust one, the holder is in a PID namespace of its own" },
         { "mutex-namespace", namespace_run, NORMAL, "threads in a PID namespace of their own" },
         { "mutex-namespace-robust", namespace_run, ROBUST, "the same, robust" },
+        { "musl-normal", musl_run, 0, "musl's mutexes: a normal one, which has no owner" },
+        { "musl-recursive", musl_run, 1, "a recursive one" },
+        { "musl-errorcheck", musl_run, 2, "an error-checking one" },
+        { "musl-robust", musl_run, 3, "a robust one" },
+        { "musl-inherit", musl_run, 4, "one with priority inheritance" },
+        { "musl-shared-robust", musl_run, 5, "a robust one between processes" },
         { NULL, NULL, 0, NULL },
 };

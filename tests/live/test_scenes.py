@@ -235,6 +235,12 @@ def check_readers(_evidence, _ready, thread):
         raise Failure("two readers and no names", f"{wait['text']} {wait['on']}")
 
 
+def check_nobody(_evidence, _ready, thread):
+    """A lock that does not record who has it."""
+    if thread["wait"]["on"]:
+        raise Failure("no holder", thread["wait"]["on"])
+
+
 def check_overlay(_evidence, ready, thread):
     """Its device number stands for no device."""
     thing = thread["wait"].get("object", {})
@@ -402,6 +408,12 @@ ROWS = {
     "mutex-shared-robust-inside": MUTEX_SHARED,
     "mutex-namespace": MUTEX,
     "mutex-namespace-robust": MUTEX_TOLD,
+    "musl-normal": Row("lock", "mutex", "address", most="likely", check=check_nobody),
+    "musl-recursive": MUTEX,
+    "musl-errorcheck": MUTEX,
+    "musl-robust": MUTEX,
+    "musl-inherit": MUTEX_TOLD,
+    "musl-shared-robust": MUTEX_TOLD,
     "many-threads": Row("futex", "futex", "address", ask="pid",
                         check=check_crowd),
     "wait-any": Row("child", "process -"),

@@ -250,9 +250,9 @@ def check_overlay(_evidence, ready, thread):
 
 
 TCP_LISTEN = Row("accept", "tcp", "fd local", state="LISTEN")
-TCP_CONNECT = Row("connect", "tcp", "fd remote", state="SYN_SENT")
-TCP_RECEIVE = Row("receive", "tcp", "fd local remote", state="ESTABLISHED")
-TCP_SEND = Row("send", "tcp", "fd local remote", state="ESTABLISHED")
+TCP_CONNECT = Row("connect", "tcp", "fd remote", state="SYN_SENT", on="peer stage")
+TCP_RECEIVE = Row("receive", "tcp", "fd local remote", state="ESTABLISHED", on="peer stage")
+TCP_SEND = Row("send", "tcp", "fd local remote", state="ESTABLISHED", on="peer stage")
 POLL = Row("poll", "poll-set", members=True)
 EPOLL = Row("poll", "epoll", "fd", members=True)
 SLEEP = Row("sleep", "timer", deadline="must")
@@ -306,9 +306,10 @@ ROWS = {
     "unix-recv": Row("receive", "unix", "fd local", on="peer stage"),
     "unix-seqpacket-recv": Row("receive", "unix", "fd local", on="peer stage"),
     "unix-send-full": Row("send", "unix", "fd", on="peer stage"),
-    "unix-connect-full": Row("connect", "unix", "fd"),
+    "unix-connect-full": Row("connect", "unix", "fd", on="peer stage"),
     "unix-dgram-recv": Row("receive", "unix", "fd local"),
     "unix-dgram-send-full": Row("send", "unix", "fd", on="peer stage"),
+    "unix-dgram-sendto-full": Row("send", "unix", "fd", on="peer stage"),
     "unix-socketpair-read": Row("receive", "unix", "fd", on="peer stage"),
     "pipe-read-empty": Row("read", "pipe", "fd inode", on="peer peer"),
     "pipe-read-packet": Row("read", "pipe", "fd inode", on="peer peer"),

@@ -251,7 +251,7 @@ def check_overlay(_evidence, ready, thread):
 
 TCP_LISTEN = Row("accept", "tcp", "fd local", state="LISTEN")
 TCP_CONNECT = Row("connect", "tcp", "fd remote", state="SYN_SENT", on="peer stage")
-TCP_RECEIVE = Row("receive", "tcp", "fd local remote", state="ESTABLISHED", on="peer stage")
+TCP_RECEIVE = Row("receive", "tcp", "fd local remote", state="ESTABLISHED", on="peer peer")
 TCP_SEND = Row("send", "tcp", "fd local remote", state="ESTABLISHED", on="peer stage")
 POLL = Row("poll", "poll-set", members=True)
 EPOLL = Row("poll", "epoll", "fd", members=True)
@@ -415,6 +415,15 @@ ROWS = {
     "musl-robust": MUTEX,
     "musl-inherit": MUTEX_TOLD,
     "musl-shared-robust": MUTEX_TOLD,
+    "tcp-between-netns": TCP_RECEIVE,
+    "tcp-backlog": TCP_RECEIVE,
+    "udp-connected": Row("receive", "udp", "fd local remote", on="peer peer"),
+    "udp-bound": Row("receive", "udp", "fd local remote", on="peer peer"),
+    # Only where all of the machine is in sight it is certain that nobody else can.
+    "pipe-self": Row("read", "pipe", "fd"),
+    "pipe-self-signal": Row("read", "pipe", "fd", on="peer"),
+    "eventfd-other": Row("read", "eventfd", "fd", on="peer peer"),
+    "tty-container": Row("read", "tty", "fd path", on="peer peer"),
     "many-threads": Row("futex", "futex", "address", ask="pid",
                         check=check_crowd),
     "wait-any": Row("child", "process -"),

@@ -28,6 +28,7 @@ class Soak:
         self.pid = self.process.stdout.readline().split("pid=")[1].strip()
         self.count = collections.Counter()
         self.wrong = []
+        self.tids = []
 
     def ask(self, question):
         self.process.stdin.write(question + "\n")
@@ -42,8 +43,18 @@ class Soak:
         self.count["snapshots"] += 1
         if document.get("deadlocks") or run.returncode == 4:
             self.wrong.append(f"a deadlock: {document.get('deadlocks')}")
+        self.tids = [thread["tid"] for thread in document["threads"]]
         for thread in document["threads"]:
             self.judge(thread, begin, end)
+
+    def probe(self, thread, wait, owner, begin, end):
+        """Would somebody else have been taken for the holder? Seldom, or this shows nothing."""
+        other = self.tids[self.count["probes"] * 7 % len(self.tids)]
+        if other in (owner["tid"], thread["tid"]):
+            return
+        self.count["probes"] += 1
+        self.count["probes taken"] += self.ask(
+            f"{thread['tid']} {wait['object']['address']} {other} {begin} {end}") == "right"
 
     def judge(self, thread, begin, end):
         wait = thread["wait"]
@@ -59,6 +70,8 @@ class Soak:
                               f"{begin} {end}")
             self.count[f"edges {wait['confidence']}"] += 1
             self.count["edges"] += 1
+            if self.count["edges"] % 8 == 0:
+                self.probe(thread, wait, owner, begin, end)
             self.count["unknown"] += answer == "unknown"
             if answer.startswith("wrong"):
                 self.wrong.append(f"{answer}: {wait['confidence']} {wait['text']}")
@@ -92,8 +105,12 @@ def main():
         print(f"FAILED {line}")
     # A run that has seen nothing has shown nothing.
     enough = soak.count["edges"] >= 100 and soak.count["unknown"] * 10 <= soak.count["edges"]
+    sharp = soak.count["probes taken"] * 3 < soak.count["probes"]
     if not enough:
         print("FAILED expected 100 edges that the program remembers")
+    if not sharp:
+        print("FAILED expected a program that tells a holder from others")
+    enough = enough and sharp
     print(f"{int(not soak.wrong and enough)} passed, {len(soak.wrong) + (not enough)} failed")
     return 1 if soak.wrong or not enough else 0
 

@@ -15,6 +15,16 @@
 #include "elf/module.h"
 #include "elf/signing.h"
 
+/* To open DWARF unpacks all of its sections, a hundred times the time of one row. */
+static bool has_debug_frame(const struct module *m)
+{
+        Elf *elf = m->debug.elf && !m->facts.has_debug ? m->debug.elf : m->main.elf;
+        GElf_Shdr header;
+
+        return image_section(elf, ".debug_frame", &header) ||
+               image_section(elf, ".zdebug_frame", &header);
+}
+
 static void cfi_open(struct module *m)
 {
         Dwarf *dwarf;
@@ -26,14 +36,14 @@ static void cfi_open(struct module *m)
                 m->signing = signing_read(m);
         m->signing_tried = true;
         m->eh_frame = dwarf_getcfi_elf(m->main.elf);
-        dwarf = module_dwarf(m);
+        dwarf = has_debug_frame(m) ? module_dwarf(m) : NULL;
         if (dwarf)
                 m->debug_frame = dwarf_getcfi(dwarf);
 }
 
 static unsigned registers_of(uint16_t machine)
 {
-        return machine == EM_X86_64 ? 17 : machine == EM_AARCH64 ? 33 : 0;
+        return machine == EM_X86_64 ? 17 : machine == EM_AARCH64 ? 33 : machine == EM_386 ? 9 : 0;
 }
 
 static bool offset_fits(uint64_t offset)

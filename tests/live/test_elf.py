@@ -216,7 +216,7 @@ def rows_by_hand():
         names = symbols(path)
         start = names["by_expression"][0]
         addresses = [start + 1, start + 2, start + 3, start + 4, names["by_signal"][0],
-                     names["by_nonsense"][0], names["without_cfi"][0]]
+                     names["by_nonsense"][0], names["by_nobody"][0], names["without_cfi"][0]]
         rows = our_rows(path, addresses)
         kept = ["6:same", "7:cfa+0"]
         rest = ["13:same", "14:same", "15:same", "16:at-8"]
@@ -229,6 +229,7 @@ def rows_by_hand():
         check_equal(rows[names["by_signal"][0]][1], ["ra=16", "signal"], "signal frame")
         check_equal(rows[names["by_signal"][0]][2][0], "6:reg+1234567", "large offset")
         check_equal(rows[names["by_nonsense"][0]][0], "bad", "operation out of place")
+        check_equal(rows[names["by_nobody"][0]][0], "bad", "instruction that does not exist")
         check_equal(rows[names["without_cfi"][0]][0], "none", "no CFI")
 
 
@@ -362,7 +363,7 @@ def names_of_languages():
             check_equal((line[1], line[2], line[4]), (name, symbol, "1"), "function")
         # The label ends where the next symbol with a size begins.
         line = ask("names", path, addresses=[found["without_cfi"][0] - 1]).split("\t")
-        check_equal(line[1], "by_nonsense", "the function before")
+        check_equal(line[1], "by_nobody", "the function before")
 
 
 @test

@@ -70,7 +70,7 @@ struct user_frame {
         const char *source;   /* file of the source; NULL: not known */
         uint32_t line;        /* 0: not known */
         bool inlined;
-        bool signal;     /* the kernel's frame of a signal handler: what is outside was interrupted */
+        bool signal; /* the kernel's frame of a signal handler: what is outside was interrupted */
         bool unreliable; /* found by frame pointers alone, or through such a frame */
 };
 
@@ -126,7 +126,8 @@ struct object {
         uint32_t receive_queue, send_queue; /* bytes; of a listener: length, limit */
         bool has_retransmits;
         uint32_t retransmits;
-        uint64_t peer_inode; /* of a unix socket; 0: not known */
+        uint64_t peer_inode; /* of a socket: who has that is the other end; 0: not known */
+        bool peer_sends;     /* the other end has sent what has not arrived */
         struct member *members;
         size_t n_members;
         size_t n_members_hidden; /* beyond the bound */
@@ -134,7 +135,13 @@ struct object {
         bool has_deadline;
         int64_t deadline_ns; /* time left; negative: it has passed */
         bool has_word;
-        uint32_t word; /* value of a futex */
+        uint32_t word;           /* value of a futex */
+        const char *lock_layout; /* of the memory around a futex: "glibc mutex"; NULL: not known */
+        const char *lock_kind;   /* that it is then: "mutex", "rwlock", "thread" */
+        uint64_t lock_address;   /* where that begins */
+        bool lock_witnessed;     /* the kernel has been told the same of the owner */
+        uint32_t readers;        /* that hold a rwlock */
+        const char *waiters;     /* who waits on the same futex, for the evidence; NULL: nobody */
         bool has_pending;
         uint32_t pending; /* of an io_uring: requests taken and not completed */
         bool has_counter;
@@ -144,6 +151,8 @@ struct object {
         const char *comm;
         struct owner *owners; /* who can end a wait on it, as far as resolve knows */
         size_t n_owners;
+        bool on_any;                    /* any one of them can end it; false: each must act */
+        bool on_whole;                  /* nobody else can, on this host or elsewhere */
         bool has_range;                 /* of a lock: bytes of the file */
         int64_t range_start, range_end; /* the last one, too; INT64_MAX: to the file's end */
         bool has_id;
@@ -217,6 +226,13 @@ struct wait { /* the verdict */
         size_t n_evidence;
         struct owner *on;
         size_t n_on;
+        /*
+         * How the owners end it: any one of them can (OR: any writer of a pipe), or each must
+         * act (AND: every reader of a lock). on_whole: these are all who can end it, but for
+         * signals and the call's own timeout; where all of them are stuck, so is the waiter.
+         */
+        bool on_any;
+        bool on_whole;
 };
 
 /* Calling convention by which a thread entered the kernel. */
@@ -286,16 +302,17 @@ struct thread {
         bool has_switches;
         uint64_t sleep_start_ns; /* scheduler clock when it last ran; 0: not known */
         bool has_for;
-        int64_t for_ns;                   /* off the CPU for so long */
-        int64_t for_error_ns;             /* may be wrong by so much */
-        bool for_at_least;                /* at least so long: nobody said how much longer */
-        size_t line;                      /* of a text, where it was found; 0: not of a text */
-        const struct stack *kernel_stack; /* NULL: see the gap */
-        int kernel_stack_error;           /* errno of the refusal; 0: none */
-        const char *wchan;                /* NULL: not read or not told */
-        const struct user_regs *regs;     /* NULL: only call.sp and call.pc, if these */
+        int64_t for_ns;                      /* off the CPU for so long */
+        int64_t for_error_ns;                /* may be wrong by so much */
+        bool for_at_least;                   /* at least so long: nobody said how much longer */
+        size_t line;                         /* of a text, where it was found; 0: not of a text */
+        const struct stack *kernel_stack;    /* NULL: see the gap */
+        int kernel_stack_error;              /* errno of the refusal; 0: none */
+        const char *wchan;                   /* NULL: not read or not told */
+        const struct user_regs *regs;        /* NULL: only call.sp and call.pc, if these */
         const struct user_stack *user_stack; /* NULL: see the gap */
         struct object *cgroup;  /* that freezes it or limits its CPU time; NULL: none found */
+        struct object *server;  /* what answers it from user space, with its owners; NULL */
         struct object *blocker; /* lock that the kernel says it sleeps on; NULL: not told */
         pid_t tracer;           /* 0: none or not asked */
         const char *tracer_comm;
@@ -356,6 +373,7 @@ struct snapshot {
         size_t n_idle;       /* idle kernel threads left out */
         size_t n_matched;    /* threads to be shown */
         bool no_kernel;      /* kernel stacks are evidence, and not to be shown */
+        unsigned n_fd_scans; /* times that the fd tables of all processes were read */
         bool locks_searched; /* for holders: begun, and not again by a worker that follows */
 };
 

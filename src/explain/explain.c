@@ -326,6 +326,8 @@ static void evidence_fill(struct explainer *e, struct thread *t, const struct ma
                 evidence_add(w, "the kernel names the lock");
         if (w->object)
                 evidence_add(w, w->object->note);
+        if (w->object)
+                evidence_add(w, w->object->waiters);
         evidence_add(w, place_evidence(e->arena, w->object));
         if ((!m->rule->calls && !m->rule->leaf && m->rule->subject != SUBJECT_BLOCKER) ||
                 !w->n_evidence)
@@ -363,6 +365,8 @@ static struct object *wait_object(struct explainer *e, const struct match *m, st
         else
                 o->fd = -1;
         o->kind = rule->made;
+        if (o->lock_layout)
+                o->address = o->lock_address;
         if (rule->subject == SUBJECT_TIMER && t->call.has_deadline) {
                 o->has_deadline = true;
                 o->deadline_ns = t->call.deadline_ns;
@@ -380,6 +384,7 @@ static void owner_set(
                 return;
         *w->on = (struct owner){ pid, tid, comm, role };
         w->n_on = 1;
+        w->on_whole = true;
 }
 
 /* The holder of a priority-inheritance futex is in its word, by its TID (linux/futex.h). */
@@ -389,7 +394,7 @@ static void owner_futex(struct explainer *e, struct thread *t)
         pid_t tid = o && o->has_word ? (pid_t)(o->word & 0x3fffffff) : 0;
 
         /* A TID of another PID namespace means another thread here. */
-        if (!tid || t->process->inner_pid)
+        if (!tid || o->n_owners || o->lock_layout || t->process->inner_pid)
                 return;
         for_each_thread(other, t->process)
                 if (other->tid == tid && other != t)
@@ -425,6 +430,8 @@ static void owners_fill(struct explainer *e, struct thread *t)
                            call_is(&t->call, "wait4|waitpid|waitid")) {
                         w->on = p->children;
                         w->n_on = p->n_children;
+                        w->on_any = true;
+                        w->on_whole = !p->n_children_hidden;
                         if (o && p->n_children == 1 && !p->n_children_hidden) {
                                 o->pid = p->children[0].pid;
                                 o->comm = p->children[0].comm;
@@ -439,9 +446,16 @@ static void owners_fill(struct explainer *e, struct thread *t)
         }
         if (w->reason == REASON_LOCK && t->blocker)
                 o = t->blocker;
+        if (w->reason == REASON_REPLY && t->server) {
+                if (o && t->server->note)
+                        o->note = t->server->note;
+                o = t->server;
+        }
         if (!w->n_on && o && o->n_owners) {
                 w->on = o->owners;
                 w->n_on = o->n_owners;
+                w->on_any = o->on_any;
+                w->on_whole = o->on_whole;
         }
 }
 

@@ -77,7 +77,7 @@ static const struct kind_words {
         { "condvar", "a condition", "condition" },
         { "semaphore", "a semaphore", "semaphore" },
         { "barrier", "a barrier", "barrier" },
-        { "thread", "a thread", NULL },
+        { "thread", "a thread", "thread" },
         { "process", "a process", "process" },
         { "flock", "a file", NULL },
         { "posix-lock", "a file", NULL },
@@ -324,6 +324,31 @@ static void add_by(struct line *l, const struct object *o)
         }
 }
 
+/* "flusher (thread 812)", of another process "flusher (process 91, thread 92)" */
+static void add_thread(struct line *l, const struct thread *t, const struct owner *o)
+{
+        add(l, "%.64s (", o->comm ? o->comm : "a thread");
+        if (o->pid != t->process->pid)
+                add(l, o->tid && o->tid != o->pid ? "process %d, " : "process %d)", (int)o->pid);
+        if (o->pid == t->process->pid || (o->tid && o->tid != o->pid))
+                add(l, "thread %d)", (int)o->tid);
+}
+
+/* ", held by flusher (thread 812)", of a lock in memory; or nothing */
+static void add_held(struct line *l, const struct thread *t, const struct object *o)
+{
+        if (!o)
+                return;
+        if (o->n_owners && o->owners->tid == t->tid) {
+                add(l, ", which it holds itself");
+        } else if (o->n_owners) {
+                add(l, ", held by ");
+                add_thread(l, t, o->owners);
+        } else if (o->readers) {
+                add(l, ", held by %u reader%s", o->readers, o->readers > 1 ? "s" : "");
+        }
+}
+
 /* " to become at least 1", of a semaphore; or nothing */
 static void add_needed(struct line *l, const struct object *o)
 {
@@ -434,6 +459,13 @@ static void add_word(struct line *l, const char *word, size_t len, const struct 
                 add_whose(l, t, o);
         } else if (word_is(word, len, "by")) {
                 add_by(l, o);
+        } else if (word_is(word, len, "held")) {
+                add_held(l, t, o);
+        } else if (word_is(word, len, "joined")) {
+                if (o && o->n_owners)
+                        add_thread(l, t, o->owners);
+                else
+                        add(l, "a thread");
         } else if (word_is(word, len, "needed")) {
                 add_needed(l, o);
         } else if (word_is(word, len, "members")) {
@@ -462,7 +494,7 @@ static void add_word(struct line *l, const char *word, size_t len, const struct 
         } else if (word_is(word, len, "lock")) {
                 lockwords_lock(t, o, lock);
                 add(l, "%s", lock);
-        } else if (word_is(word, len, "held")) {
+        } else if (word_is(word, len, "keeper")) {
                 lockwords_held(t, o, lock);
                 add(l, "%s", lock);
         } else if (word_is(word, len, "leaf")) {

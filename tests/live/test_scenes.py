@@ -13,6 +13,7 @@ machine's help, so that kernels.py can judge what was seen inside another one.
 """
 
 import argparse
+import dataclasses
 import json
 import os
 import re
@@ -39,7 +40,7 @@ KINDS = frozenset(
 # Which keys of a ready line name somebody with such a role.
 ROLES = {
     "holder": ("holder", "other"),
-    "peer": ("peer", "stage"),
+    "peer": ("peer", "stage", "pid"),  # the process itself, where it has both ends open
     "child": ("child", "children"),
     "thread": ("other",),
     "tracer": ("tracer",),
@@ -71,9 +72,11 @@ class Row:
     members: bool = False  # the set's members must be those of the ready line
     deadline: str = "may"  # "must" be there, "may", or "never"
     most: str = "certain"  # highest confidence that is right
+    least: str = "guess"  # lowest one that root must get
     calls: str = ""  # allowed names of the system call
     also: str = ""  # reasons that may be true for a moment: ask again
     holder: bool = False  # all of the ready line's holders must be named, nobody else
+    on: str = ""  # a role, and keys of the ready line that are all of its owners with it
     still: bool = True  # does not run, so that nothing may have moved
     ask: str = ""  # keys of the ready line that pwhy is asked about, too
     check: object = None  # of whatever else was seen: f(evidence, ready, thread)
@@ -242,6 +245,19 @@ def check_self(evidence, ready, thread):
         raise Failure(f"that {ready['holder']} holds it itself", wait["text"])
 
 
+def check_readers(_evidence, _ready, thread):
+    """How many hold it is known, and said; not who."""
+    wait = thread["wait"]
+    if wait["on"] or "held by 2 readers" not in wait["text"]:
+        raise Failure("two readers and no names", f"{wait['text']} {wait['on']}")
+
+
+def check_nobody(_evidence, _ready, thread):
+    """A lock that does not record who has it."""
+    if thread["wait"]["on"]:
+        raise Failure("no holder", thread["wait"]["on"])
+
+
 def check_overlay(_evidence, ready, thread):
     """Its device number stands for no device."""
     thing = thread["wait"].get("object", {})
@@ -251,9 +267,9 @@ def check_overlay(_evidence, ready, thread):
 
 
 TCP_LISTEN = Row("accept", "tcp", "fd local", state="LISTEN")
-TCP_CONNECT = Row("connect", "tcp", "fd remote", state="SYN_SENT")
-TCP_RECEIVE = Row("receive", "tcp", "fd local remote", state="ESTABLISHED")
-TCP_SEND = Row("send", "tcp", "fd local remote", state="ESTABLISHED")
+TCP_CONNECT = Row("connect", "tcp", "fd remote", state="SYN_SENT", on="peer stage")
+TCP_RECEIVE = Row("receive", "tcp", "fd local remote", state="ESTABLISHED", on="peer peer")
+TCP_SEND = Row("send", "tcp", "fd local remote", state="ESTABLISHED", on="peer stage")
 POLL = Row("poll", "poll-set", members=True)
 EPOLL = Row("poll", "epoll", "fd", members=True)
 SLEEP = Row("sleep", "timer", deadline="must")
@@ -262,6 +278,11 @@ DISK = Row("disk", "file", "fd path fs mount", check=check_device)
 FUSE_FD = Row("reply", "fuse", "fd path", check=check_mount)
 STOPPED = Row("stopped")
 TRACED = Row("traced")
+
+# What a lock's memory looks like is likely; what the kernel was told as well, certain.
+MUTEX = Row("lock", "mutex", "address", on="holder other")
+MUTEX_TOLD = Row("lock", "mutex", "address", on="holder other", least="certain")
+MUTEX_SHARED = Row("lock", "mutex", "address", on="holder holder")
 
 CHILD = Row("child", "process", "pid", check=check_child)
 # Its members are a group, so no single one is the object.
@@ -299,29 +320,30 @@ ROWS = {
     "unix-accept-abstract": Row("accept", "unix", "fd local"),
     "unix-accept-forged": Row("accept", "unix", "fd", check=check_forged),
     "unix-seqpacket-accept": Row("accept", "unix", "fd local"),
-    "unix-recv": Row("receive", "unix", "fd local"),
-    "unix-seqpacket-recv": Row("receive", "unix", "fd local"),
-    "unix-send-full": Row("send", "unix", "fd"),
-    "unix-connect-full": Row("connect", "unix", "fd"),
+    "unix-recv": Row("receive", "unix", "fd local", on="peer stage"),
+    "unix-seqpacket-recv": Row("receive", "unix", "fd local", on="peer stage"),
+    "unix-send-full": Row("send", "unix", "fd", on="peer stage"),
+    "unix-connect-full": Row("connect", "unix", "fd", on="peer stage"),
     "unix-dgram-recv": Row("receive", "unix", "fd local"),
-    "unix-dgram-send-full": Row("send", "unix", "fd"),
-    "unix-socketpair-read": Row("receive", "unix", "fd"),
-    "pipe-read-empty": Row("read", "pipe", "fd inode"),
-    "pipe-read-packet": Row("read", "pipe", "fd inode"),
-    "pipe-write-full": Row("write", "pipe", "fd inode"),
-    "pipe-splice": Row("read", "pipe", "fd inode"),
-    "pipe-splice-full": Row("write", "pipe", "fd inode"),
-    "sendfile-full": Row("send write", "unix", "fd"),
-    "fifo-read": Row("read", "fifo", "fd path"),
+    "unix-dgram-send-full": Row("send", "unix", "fd", on="peer stage"),
+    "unix-dgram-sendto-full": Row("send", "unix", "fd", on="peer stage"),
+    "unix-socketpair-read": Row("receive", "unix", "fd", on="peer stage"),
+    "pipe-read-empty": Row("read", "pipe", "fd inode", on="peer peer"),
+    "pipe-read-packet": Row("read", "pipe", "fd inode", on="peer peer"),
+    "pipe-write-full": Row("write", "pipe", "fd inode", on="peer peer"),
+    "pipe-splice": Row("read", "pipe", "fd inode", on="peer peer"),
+    "pipe-splice-full": Row("write", "pipe", "fd inode", on="peer peer"),
+    "sendfile-full": Row("send write", "unix", "fd", on="peer stage"),
+    "fifo-read": Row("read", "fifo", "fd path", on="peer peer"),
     "fifo-open-read": Row("open", "fifo", "path"),
     "fifo-open-write": Row("open", "fifo", "path"),
-    "tty-read": Row("read", "tty", "fd path"),
-    "tty-read-master": Row("read", "tty chardev", "fd"),
-    "tty-write-stopped": Row("write", "tty", "fd path"),
-    "tty-write-full": Row("write", "tty", "fd path"),
+    "tty-read": Row("read", "tty", "fd path", on="peer peer"),
+    "tty-read-master": Row("read", "tty chardev", "fd", on="peer peer"),
+    "tty-write-stopped": Row("write", "tty", "fd path", on="peer peer"),
+    "tty-write-full": Row("write", "tty", "fd path", on="peer peer"),
     "tty-stopped": STOPPED,
-    "poll": POLL,
-    "poll-timeout": POLL,
+    "poll": dataclasses.replace(POLL, on="peer stage"),
+    "poll-timeout": dataclasses.replace(POLL, on="peer stage"),
     "poll-out": POLL,
     # Its arguments are no longer those of poll(2).
     "poll-restarted": Row("poll unknown", "poll-set -"),
@@ -329,27 +351,27 @@ ROWS = {
     "poll-sparse": POLL,
     "poll-sparse-timeout": POLL,
     "poll-sleep": SLEEP_POLL,
-    "ppoll": POLL,
+    "ppoll": dataclasses.replace(POLL, on="peer stage"),
     "ppoll-timeout": POLL,
     "select": POLL,
     "select-timeout": POLL,
     "select-sleep": SLEEP_POLL,
     "pselect": POLL,
     "pselect-timeout": POLL,
-    "epoll-wait": EPOLL,
-    "epoll-nested": EPOLL,
+    "epoll-wait": dataclasses.replace(EPOLL, on="peer stage"),
+    "epoll-nested": dataclasses.replace(EPOLL, on="peer stage"),
     "epoll-stale": EPOLL,
     "epoll-stale-anonymous": Row("poll", "epoll", "fd", members=True, check=check_stale),
     "epoll-pwait2-timeout": EPOLL,
-    "eventfd-read": Row("read", "eventfd", "fd"),
-    "eventfd-write": Row("write", "eventfd", "fd"),
+    "eventfd-read": Row("read", "eventfd", "fd", on="peer stage"),
+    "eventfd-write": Row("write", "eventfd", "fd", on="peer stage"),
     "timerfd-read": Row("read", "timerfd", "fd", deadline="must"),
     "timerfd-read-realtime": Row("read", "timerfd", "fd", deadline="must"),
     "timerfd-read-unarmed": Row("read", "timerfd", "fd", deadline="never"),
     "signalfd-read": Row("read signal", "signalfd", "fd"),
     "inotify-read": Row("read", "inotify", "fd"),
-    "dup-900": Row("read", "pipe", "fd inode"),
-    "thread-own-files": Row("read", "pipe", "fd inode"),
+    "dup-900": Row("read", "pipe", "fd inode", on="peer stage"),
+    "thread-own-files": Row("read", "pipe", "fd inode", on="peer stage"),
     "thread-own-eventfd": Row("read", "eventfd", "fd"),
     "nanosleep": SLEEP,
     # Which call was restarted is nowhere to be read: only the time of restart_syscall(2).
@@ -371,15 +393,54 @@ ROWS = {
     # Whether it was moved to the lock already is nowhere to be read.
     "futex-requeue-pi": Row("futex", "futex", "address", most="likely"),
     "futex-requeued-pi": Row("lock futex", "mutex futex", "address", most="likely"),
-    "futex-pi": Row("lock futex", "mutex futex", "address"),
-    "pthread-mutex": Row("lock futex", "mutex futex", "address"),
+    "futex-pi": Row("lock", "futex", "address", on="holder other"),
+    "pthread-mutex": Row("lock", "mutex", "address", on="holder other"),
     "pthread-cond": Row("condition futex", "condvar futex", "address"),
     "pthread-cond-timed": Row("condition futex", "condvar futex", "address"),
-    "pthread-join": Row("join futex", "thread futex"),
+    "pthread-join": Row("join", "thread", on="thread other"),
     "sem-wait": Row("semaphore futex", "semaphore futex", "address"),
     "pthread-barrier": Row("barrier futex", "barrier futex", "address"),
-    "pthread-rwlock-read": Row("lock futex", "rwlock futex", "address"),
-    "pthread-rwlock-write": Row("lock futex", "rwlock futex", "address"),
+    "pthread-rwlock-read": Row("lock", "rwlock", "address", on="holder other"),
+    "pthread-rwlock-write": Row("lock", "rwlock", "address", on="holder other"),
+    "mutex-recursive": MUTEX,
+    "mutex-errorcheck": MUTEX,
+    "mutex-adaptive": MUTEX,
+    "mutex-robust": MUTEX_TOLD,
+    "mutex-inherit": MUTEX_TOLD,
+    "mutex-robust-inherit": MUTEX_TOLD,
+    "mutex-protect": MUTEX,
+    "mutex-timed": MUTEX,
+    "mutex-self": MUTEX,
+    # Who they are, the lock does not record.
+    "rwlock-readers": Row("lock", "rwlock", "address", check=check_readers),
+    "stdio-lock": MUTEX_TOLD,
+    "c11-mutex": MUTEX,
+    "c11-mutex-recursive": MUTEX,
+    "mutex-shared": MUTEX_SHARED,
+    "mutex-shared-recursive": MUTEX_SHARED,
+    "mutex-shared-robust": MUTEX_SHARED,
+    "mutex-shared-inherit": MUTEX_SHARED,
+    "mutex-shared-from-inside": MUTEX_SHARED,
+    "mutex-shared-to-inside": MUTEX_SHARED,
+    "mutex-shared-both-inside": MUTEX_SHARED,
+    "mutex-shared-robust-inside": MUTEX_SHARED,
+    "mutex-namespace": MUTEX,
+    "mutex-namespace-robust": MUTEX_TOLD,
+    "musl-normal": Row("lock", "mutex", "address", check=check_nobody),
+    "musl-recursive": MUTEX,
+    "musl-errorcheck": MUTEX,
+    "musl-robust": MUTEX,
+    "musl-inherit": MUTEX_TOLD,
+    "musl-shared-robust": MUTEX_TOLD,
+    "tcp-between-netns": TCP_RECEIVE,
+    "tcp-backlog": TCP_RECEIVE,
+    "udp-connected": Row("receive", "udp", "fd local remote", on="peer peer"),
+    "udp-bound": Row("receive", "udp", "fd local remote", on="peer peer"),
+    # Only where all of the machine is in sight it is certain that nobody else can.
+    "pipe-self": Row("read", "pipe", "fd"),
+    "pipe-self-signal": Row("read", "pipe", "fd", on="peer"),
+    "eventfd-other": Row("read", "eventfd", "fd", on="peer peer"),
+    "tty-container": Row("read", "tty", "fd path", on="peer peer"),
     "many-threads": Row("futex", "futex", "address", ask="pid",
                         check=check_crowd),
     "wait-any": Row("child", "process -"),
@@ -412,16 +473,16 @@ ROWS = {
     "disk-read-cold": DISK,
     "disk-read-overlay": Row("disk", "file", "fd path fs mount", check=check_overlay),
     "disk-fault": Row("disk", "file block -"),
-    "userfaultfd-fault": Row("reply unknown", "userfaultfd -"),
+    "userfaultfd-fault": Row("reply unknown", "userfaultfd -", on="server pid"),
     # It is in write(2) to a pipe that has room.
-    "userfaultfd-write": Row("reply unknown", "userfaultfd -"),
+    "userfaultfd-write": Row("reply unknown", "userfaultfd -", on="server pid"),
     # So is this one: it waits for the pipe's mutex, which the one above holds.
     "pipe-mutex": Row("lock unknown", "kernel-mutex pipe -", check=check_kernel_lock),
     "position-mutex": Row("lock unknown", "kernel-mutex -", check=check_kernel_lock),
     "inode-rwsem": Row("lock unknown", "kernel-rwsem -", check=check_kernel_lock),
     # It is in accept(2) on a listening socket, which has not been asked yet.
-    "seccomp-accept": Row("reply unknown", "seccomp -"),
-    "fanotify-open": Row("reply unknown", "fanotify -"),
+    "seccomp-accept": Row("reply unknown", "seccomp -", on="server pid"),
+    "fanotify-open": Row("reply unknown", "fanotify -", on="server stage"),
     "flock": Row("lock", "flock", "fd path inode", holder=True),
     "flock-self": Row("lock", "flock", "fd path inode", holder=True, check=check_self),
     "flock-shared": Row("lock", "flock", "fd path inode", holder=True),
@@ -559,6 +620,8 @@ class Check:
         self.check_owners(thread["wait"])
         if row.holder and evidence.root:
             self.check_holders(thread["wait"])
+        if row.on and evidence.root:
+            self.check_all_owners(thread["wait"])
         if row.check:
             row.check(evidence, ready, thread)
         if evidence.before != evidence.after:
@@ -598,6 +661,8 @@ class Check:
         most = "likely" if reason == "unknown" else row.most
         if CONFIDENCES.index(confidence) > CONFIDENCES.index(most):
             raise Failure(f"{reason} at most {most}", confidence)
+        if self.evidence.root and CONFIDENCES.index(confidence) < CONFIDENCES.index(row.least):
+            raise Failure(f"{reason} at least {row.least}", confidence)
         if thread.get("deadlocked") or document.get("deadlocks"):
             raise Failure("no deadlock", document.get("deadlocks"))
 
@@ -706,6 +771,13 @@ class Check:
         if told != right:
             raise Failure(f"holders {right}", told)
 
+    def check_all_owners(self, wait):
+        role, *keys = self.row.on.split()
+        told = sorted((o["role"], o.get("tid" if "tid" in o else "pid")) for o in wait["on"])
+        right = {int(number) for key in keys for number in self.ready[key].split(",")}
+        if told != sorted((role, number) for number in right):
+            raise Failure(f"{role} {sorted(right)}", wait["on"])
+
     def check_owners(self, wait):
         ready = self.ready
         for owner in wait.get("on", []):
@@ -715,7 +787,9 @@ class Check:
             right = {int(n) for k in keys if k in ready for n in ready[k].split(",")}
             # A thread of the process itself is told by its TID; what a file is locked by is
             # the process.
-            own = owner["pid"] == int(ready["pid"]) and owner.get("tid") in right
+            own = owner["pid"] == int(ready["pid"]) and (
+                owner.get("tid") in right or "holder" not in ready and
+                owner["role"] in ("holder", "thread"))
             one = owner.get("tid") if own else owner["pid"]
             if one not in right:
                 raise Failure(f"{owner['role']} among {sorted(right)}", owner)

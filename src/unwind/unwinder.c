@@ -13,9 +13,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define HASH_NONFATAL_OOM 1
-#include <uthash.h>
-
 #include "base/arena.h"
 #include "base/cleanup.h"
 #include "base/privilege.h"
@@ -24,6 +21,7 @@
 #include "base/worker.h"
 #include "unwind/arch.h"
 #include "unwind/chains.h"
+#include "unwind/copies.h"
 #include "unwind/memory.h"
 #include "unwind/pieces.h"
 #include "unwind/space.h"
@@ -39,13 +37,6 @@
 #define RECHECK_MANY 64U /* from so many threads on, the source is asked and not files */
 #define ATTEMPTS_MAX 3U
 
-struct copy { /* of a thread's stack, made while it held still */
-        const struct thread *thread;
-        pid_t tid;
-        struct piece *piece;
-        UT_hash_handle hh;
-};
-
 struct unwinder {
         struct procio *io;
         struct watch *watch;
@@ -57,7 +48,7 @@ struct unwinder {
         struct modules *modules;
         struct unwind_progress *progress;
         const struct recheck *recheck; /* NULL: files are read for it */
-        struct copy *copies;
+        struct copies copies;
 };
 
 struct walker { /* a thread, and its walk */
@@ -89,21 +80,11 @@ int unwinder_new(struct procio *io, struct watch *watch, struct snapshot *s, int
         return 0;
 }
 
-static void copy_free(struct unwinder *u, struct copy *c)
-{
-        HASH_DEL(u->copies, c);
-        free(c->piece);
-        free(c);
-}
-
 void unwinder_free(struct unwinder *u)
 {
-        struct copy *c, *next;
-
         if (!u)
                 return;
-        HASH_ITER(hh, u->copies, c, next)
-        copy_free(u, c);
+        copies_done(&u->copies);
         modules_free(u->modules);
         elfserver_free(u->server);
         free(u);
@@ -142,30 +123,6 @@ static uint64_t copy_start(uint64_t sp)
         return sp > BELOW ? (sp - BELOW) & ~UINT64_C(15) : 0;
 }
 
-static struct copy *copy_find(const struct unwinder *u, const struct thread *t)
-{
-        struct copy *c = NULL;
-
-        HASH_FIND_PTR(u->copies, &t, c);
-        return c;
-}
-
-/* Takes the piece. */
-static void copy_keep(struct unwinder *u, const struct thread *t, struct piece *piece)
-{
-        struct copy *c = copy_find(u, t);
-
-        if (c)
-                copy_free(u, c);
-        c = piece && piece->len ? malloc(sizeof(*c)) : NULL;
-        if (!c) {
-                free(piece);
-                return;
-        }
-        *c = (struct copy){ .thread = t, .tid = t->tid, .piece = piece };
-        HASH_ADD_PTR(u->copies, thread, c);
-}
-
 /* At the first thread that has a stack: the server gets ready while others are captured. */
 static int server_start(struct unwinder *u)
 {
@@ -200,7 +157,7 @@ void unwinder_copy(struct unwinder *u, struct thread *const *threads, size_t n)
                 pieces_read(u->watch, threads[0]->process->pid, requests, m);
         m = 0;
         for (size_t i = 0; i < n; i++)
-                copy_keep(u, threads[i],
+                copies_keep(&u->copies, threads[i],
                         thread_has_stack(u, threads[i]) ? requests[m++].piece : NULL);
 }
 
@@ -245,7 +202,7 @@ static void walker_init(
         uint64_t sp = thread_sp(u, t), pc = thread_pc(u, t), at;
         struct module *module = NULL;
         const struct map *map;
-        struct copy *c = copy_find(u, t);
+        struct piece *piece = copies_take(&u->copies, t);
 
         if (t->regs)
                 regs = *t->regs;
@@ -262,16 +219,14 @@ static void walker_init(
         }
         *m = (struct walker){ .thread = t, .chain = -1, .more = MORE };
         walk_init(&m->walk, arch, code, &regs);
-        if (c && c->tid == t->tid && c->piece->start == copy_start(sp)) {
-                memory_add(&m->walk.memory, c->piece);
-                c->piece = NULL;
+        if (piece && piece->start == copy_start(sp)) {
+                memory_add(&m->walk.memory, piece);
         } else {
                 m->late = true;
                 m->late_from = 1; /* where it is, is known all the same */
                 m->more = FIRST;
+                free(piece);
         }
-        if (c)
-                copy_free(u, c);
 }
 
 static void gap_process(struct unwinder *u, int error)

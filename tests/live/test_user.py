@@ -153,14 +153,24 @@ def is_library(frame):
     return re.search(r"/(libc|ld-linux|libpthread)[-.\w]*$", frame.module) is not None
 
 
+def stacks_of(pid):
+    """Of a process that wakes up now and then, when it does not."""
+    for _ in range(50):
+        stacks = pwhy_stacks(document(pid))
+        if all(stacks.values()):
+            break
+        time.sleep(0.1)
+    return stacks
+
+
 def compare(pid, by_eu_stack, by_gdb):
-    ours = pwhy_stacks(document(pid))
+    ours = stacks_of(pid)
     if by_eu_stack:
         theirs = eu_stack(pid)
         for tid in ours:
             by_eu_stack.compare(tid, ours[tid], theirs.get(tid, []), False)
         settled(pid)
-        ours = pwhy_stacks(document(pid))
+        ours = stacks_of(pid)
     if by_gdb:
         theirs = gdb(pid)
         for tid in ours:
@@ -283,8 +293,8 @@ def verdicts():
             check_verdicts(document(pid)["threads"])
             plain_futexes = document("--no-user", pid)["threads"]
             check(not any("user_stack" in thread for thread in plain_futexes), "user stacks")
-            check({t["wait"]["reason"] for t in plain_futexes} <= {"futex", "sleep", "read", "join"},
-                  "reasons without user stacks")
+            told = {thread["wait"]["reason"] for thread in plain_futexes}
+            check(told.isdisjoint({"condition", "barrier", "semaphore"}), f"without stacks: {told}")
 
 
 @test

@@ -485,6 +485,69 @@ def real_programs():
             tally.demand(95)
 
 
+JAVA = {"w-sleep": "sleep", "w-wait": "condition", "w-enter": "lock", "w-park": "condition",
+        "w-read": "read"}
+
+
+def check_compiled_at_run_time(thread, innermost):
+    """Through the interpreter and compiled code, by frame pointers, to the outermost frame. What
+    a debugger, which has no CFI for that either, says of the frames before it is the same."""
+    frames = thread["user_stack"]
+    check("user_stack_gap" not in thread, thread.get("user_stack_gap"))
+    check(re.match("clone|_start|start_thread", frames[-1].get("symbol", "")), f"{frames[-1]}")
+    doubtful = [i for i, f in enumerate(frames) if f.get("unreliable")]
+    check(doubtful and len(doubtful) < len(frames) - 5, "frames that are not certain")
+    check(any(re.search(innermost, f.get("symbol", "")) for f in frames[:doubtful[0]]),
+          f"{symbols(thread)}")
+
+
+@test
+def java():
+    need_registers()
+    if not shutil.which("java") or not shutil.which("javac"):
+        raise Skip("there is no Java")
+    done = subprocess.run(["javac", "-d", scratch.name, PROGRAMS / "Waits.java"], check=False,
+                          capture_output=True)
+    check(done.returncode == 0, done.stderr[-300:])
+    with running("java", "-Xmx64m", "-Xint", "-cp", scratch.name, "Waits", stdin=subprocess.PIPE,
+                 stdout=subprocess.PIPE, text=True) as process:
+        check_equal(process.stdout.readline(), "ready\n", "first line")
+
+        def waits():
+            threads = {t["comm"]: t for t in document(process.pid)["threads"]}
+            return {name: threads[name] for name in JAVA
+                    if name in threads and len(threads[name].get("user_stack", [])) > 8}
+        wait_until(lambda: len(waits()) == len(JAVA), "the threads of Java wait")
+        threads = waits()
+        reasons = {name: thread["wait"]["reason"] for name, thread in threads.items()}
+        if any("ObjectMonitor" in name for t in threads.values() for name in symbols(t) if name):
+            check_equal(reasons, JAVA, "reasons")
+        else:
+            print("   libjvm has no symbols here")
+        for thread in threads.values():
+            check_compiled_at_run_time(thread, "JVM_|Java_|Unsafe|InterpreterRuntime|readBytes")
+
+
+@test
+def node():
+    need_registers()
+    if not shutil.which("node"):
+        raise Skip("there is no node")
+    code = ("function inner() { console.log('ready'); "
+            "Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0); }\n"
+            "function middle(n) { if (n > 0) return middle(n - 1) + 1; inner(); return 1; }\n"
+            "middle(3);")
+    with ready("node", "--perf-basic-prof", "--interpreted-frames-native-stack", "-e", code) as pid:
+        try:
+            thread = next(t for t in document(pid)["threads"] if t["tid"] == pid)
+            check_compiled_at_run_time(thread, "v8::")
+            middles = [n for n in symbols(thread) if n and re.search(r"\bmiddle\b", n)]
+            check_equal(len(middles), 4, f"calls of middle in {symbols(thread)}")
+            check_equal(thread["wait"]["reason"], "condition", "reason")
+        finally:
+            Path(f"/tmp/perf-{pid}.map").unlink(missing_ok=True)
+
+
 @contextlib.contextmanager
 def real_python():
     code = ("import threading, time, queue, sys\n"

@@ -4,7 +4,10 @@
  *
  *      select → capture (with resolve within) → sockets      in the worker, which may be
  *                                                            abandoned and started again
- *      → times → explain → filter                            here, from memory alone
+ *      → times → explain → filter → graph                    here, from memory alone
+ *
+ * A wait chain may lead to processes that were not asked for: these are captured and explained
+ * the same way, as context. And what may be a deadlock is looked at a second time (graph/chain.h).
  *
  * The two sides share the arena and nothing else. A worker that starts again finds there what
  * the one before it has done, and goes on.
@@ -27,20 +30,27 @@
 #include "capture/schedclock.h"
 #include "capture/source.h"
 #include "explain/explain.h"
+#include "graph/chain.h"
+#include "graph/proof.h"
 #include "query.h"
 #include "resolve/timeout.h"
 #include "resolve/resolver.h"
 #include "resolve/sockets.h"
+#include "target/follow.h"
 #include "target/textselect.h"
 
 /* The first that opens is used. */
 static const struct source_ops *const sources[] = { &source_proc };
 
 struct job { /* in shared memory */
-        struct pwhy_snapshot *snapshot;
+        struct snapshot *snapshot;
         const struct pwhy_query *query;
         struct watch *watch;
         pid_t caller;
+        const struct owner *owners; /* whom to look at; NULL: what the query says */
+        size_t n_owners;
+        struct proof *proof; /* to be filled at the end; NULL: none */
+        struct selection *selection;
         bool selected; /* the selection is whole */
         size_t next;   /* target to capture */
         bool captured; /* all of them are */
@@ -97,9 +107,23 @@ static void clocks_read(struct procio *io, struct snapshot *s)
         s->has_clocks = true;
 }
 
+static int job_select_owners(struct job *j, struct procio *io)
+{
+        struct snapshot *s = j->snapshot;
+        size_t too_large;
+        int r = follow_targets(io, s->arena, j->owners, j->n_owners,
+                j->proof ? 0 : FOLLOW_THREADS_MAX, j->selection, &too_large);
+
+        if (r == 0 && too_large)
+                snapshot_gap(s, "wait chains", "one leads to a process with very many threads",
+                        "look at that process, too: pwhy PID PID", true);
+        j->selected = r == 0;
+        return r;
+}
+
 static int job_select(struct job *j, struct procio *io)
 {
-        struct snapshot *s = &j->snapshot->model;
+        struct snapshot *s = j->snapshot;
         const bool live = procio_live(io);
         const pid_t self[2] = { live ? j->caller : 0, live ? getpid() : 0 };
         int r;
@@ -108,7 +132,7 @@ static int job_select(struct job *j, struct procio *io)
         clocks_read(io, s);
         if (!j->query->raw)
                 schedclock_new(io, s->arena, &j->clock);
-        r = select_targets(io, s->arena, j->query, self, &j->snapshot->selection);
+        r = select_targets(io, s->arena, j->query, self, j->selection);
         if (r == 0)
                 j->selected = true;
         return r;
@@ -116,7 +140,7 @@ static int job_select(struct job *j, struct procio *io)
 
 static int job_capture(struct job *j, struct procio *io, struct resolver *resolver)
 {
-        struct snapshot *s = &j->snapshot->model;
+        struct snapshot *s = j->snapshot;
         const struct within within = { resolver, resolver_process, resolver_thread };
         int r = -ENOSYS;
 
@@ -127,7 +151,7 @@ static int job_capture(struct job *j, struct procio *io, struct resolver *resolv
                 if (r < 0)
                         continue;
                 s->source = sources[i]->name;
-                r = sources[i]->capture(source, &j->snapshot->selection, &j->next, &within);
+                r = sources[i]->capture(source, j->selection, &j->next, &within);
                 sources[i]->close(source);
         }
         if (r == 0)
@@ -146,15 +170,17 @@ static int job_run(void *arg)
         if (r < 0)
                 return r;
         if (!j->selected)
-                r = job_select(j, io);
+                r = j->owners ? job_select_owners(j, io) : job_select(j, io);
         if (r == 0)
-                r = resolver_new(io, &j->snapshot->model, &j->sockets, &resolver);
+                r = resolver_new(io, j->snapshot, &j->sockets, &resolver);
         if (r == 0 && !j->captured)
                 r = job_capture(j, io, resolver);
         if (r == 0 && j->clock)
-                schedclock_visit(j->clock, io, j->watch, &j->snapshot->model);
+                schedclock_visit(j->clock, io, j->watch, j->snapshot);
         if (r == 0)
                 resolver_finish(resolver);
+        if (r == 0 && j->proof)
+                proof_read(io, j->proof);
         resolver_free(resolver);
         procio_free(io);
         return r;
@@ -180,6 +206,8 @@ static void filter_apply(const struct pwhy_query *query, struct snapshot *s)
 {
         s->n_processes = s->n_threads = s->n_matched = s->n_idle = 0;
         for_each_process(p, s) {
+                if (p->context)
+                        continue;
                 s->n_processes++;
                 p->n_threads = 0;
                 for_each_thread(t, p) {
@@ -200,7 +228,7 @@ static void filter_apply(const struct pwhy_query *query, struct snapshot *s)
 /* What the worker could not finish. */
 static void gap_worker(struct job *j, int r)
 {
-        struct snapshot *s = &j->snapshot->model;
+        struct snapshot *s = j->snapshot;
 
         if (r == -ETIMEDOUT)
                 snapshot_gap(s, "part of the snapshot", "too many files did not answer in time",
@@ -208,8 +236,71 @@ static void gap_worker(struct job *j, int r)
         else
                 snapshot_gap(
                         s, "part of the snapshot", "its worker process ended early", NULL, true);
-        if (j->selected && j->next < j->snapshot->selection.n_targets)
-                s->n_lost += j->snapshot->selection.n_targets - j->next;
+        if (j->selected && j->next < j->selection->n_targets)
+                s->n_lost += j->selection->n_targets - j->next;
+}
+
+/* What a wait chain leads to, or once more what may be a deadlock: struct looker. */
+static int job_look(
+        void *arg, struct snapshot *s, const struct owner *owners, size_t n, struct proof *proof)
+{
+        const struct job *first = arg;
+        struct arena *a = s->arena;
+        struct job *j = arena_dup(a, first, sizeof(*first));
+        struct pwhy_query *query = arena_new_one(a, struct pwhy_query);
+        struct selection *selection = arena_new_one(a, struct selection);
+        struct process *last = s->processes;
+        int r;
+
+        if (!j || !query || !selection)
+                return -ENOMEM;
+        *query = (struct pwhy_query){ .proc = first->query->proc,
+                .timeout_ns = first->query->timeout_ns / 4 };
+        j->snapshot = s;
+        j->query = query;
+        j->selection = selection;
+        j->owners = owners;
+        j->n_owners = n;
+        j->proof = proof;
+        j->selected = j->captured = false;
+        j->next = 0;
+        j->sockets = NULL;
+        if (s != first->snapshot) {
+                s->host = first->snapshot->host;
+                s->captured_at = first->snapshot->captured_at;
+                s->monotonic_ns = first->snapshot->monotonic_ns;
+                s->boottime_ns = first->snapshot->boottime_ns;
+                s->has_clocks = first->snapshot->has_clocks;
+        }
+        while (last && last->next)
+                last = last->next;
+        r = worker_run(j->watch, query->timeout_ns, job_run, j);
+        last = last ? last->next : s->processes;
+        for (struct process *p = last; p; p = p->next)
+                p->context = true;
+        /* What was captured before it ran out of time is whole, too. */
+        if (r < 0 && r != -ETIMEDOUT && r != -EIO)
+                return r;
+        times_apply(j, s);
+        return explain_processes(s, last) < 0 ? -ENOMEM : r;
+}
+
+/* From captured threads to verdicts, and from these to chains. */
+static int job_explain(struct job *j, const struct pwhy_query *query, bool in_time)
+{
+        struct snapshot *s = j->snapshot;
+        const struct looker looker = { j, job_look, query->timeout_ns };
+        int r = 0;
+
+        times_apply(j, s);
+        if (!j->query->raw || query->all)
+                r = explain_snapshot(s);
+        if (r == 0 && !j->query->raw && in_time)
+                r = chain_follow(s, &looker);
+        filter_apply(query, s);
+        if (r == 0 && !j->query->raw)
+                r = chain_finish(s, query->proc || !in_time ? NULL : &looker);
+        return r;
 }
 
 int pipeline_run(const struct pwhy_query *query, struct pwhy_snapshot **ret_snapshot)
@@ -235,7 +326,8 @@ int pipeline_run(const struct pwhy_query *query, struct pwhy_snapshot **ret_snap
         light.raw = query->raw && !query->has_reasons && !query->blocked_for_ns;
         snapshot_init(&snapshot->model, a);
         snapshot->raw = query->raw;
-        j->snapshot = snapshot;
+        j->snapshot = &snapshot->model;
+        j->selection = &snapshot->selection;
         j->query = &light;
         snapshot->watch = j->watch;
         j->caller = getpid();
@@ -245,13 +337,9 @@ int pipeline_run(const struct pwhy_query *query, struct pwhy_snapshot **ret_snap
                 gap_worker(j, r);
         else if (r < 0)
                 goto fail;
-        times_apply(j, &snapshot->model);
-        if (!light.raw || query->all) {
-                r = explain_snapshot(&snapshot->model);
-                if (r < 0)
-                        goto fail;
-        }
-        filter_apply(query, &snapshot->model);
+        r = job_explain(j, query, r == 0);
+        if (r < 0)
+                goto fail;
         snapshot->model.duration_ns = clock_ns(CLOCK_MONOTONIC) - start;
         if (arena_failed(a)) {
                 r = -ENOMEM;
@@ -287,6 +375,8 @@ int pipeline_run_text(const struct pwhy_query *query, const char *text, size_t l
                 filter_apply(query, &snapshot->model);
                 r = textselect_apply(query, &snapshot->model, &snapshot->selection);
         }
+        if (r == 0)
+                r = chain_finish(&snapshot->model, NULL);
         snapshot->model.duration_ns = clock_ns(CLOCK_MONOTONIC) - start;
         if (r == 0 && arena_failed(a))
                 r = -ENOMEM;

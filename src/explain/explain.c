@@ -480,22 +480,23 @@ static void situations_clear(struct explainer *e)
         }
 }
 
-int explain_snapshot(struct snapshot *s)
+int explain_processes(struct snapshot *s, struct process *from)
 {
         struct explainer e = { .snapshot = s, .arena = s->arena };
         int r = 0;
 
-        for_each_process(p, s) {
-                for_each_thread(t, p) {
+        for (struct process *p = from; p; p = p->next) {
+                for_each_thread(t, p)
                         if (r == 0)
                                 r = explain_thread(&e, t);
-                        /* With nobody to wait for, a chain ends where it starts. */
-                        if (!t->wait.n_on)
-                                t->root = t;
-                }
                 if (HASH_COUNT(e.situations) > 4096)
                         situations_clear(&e);
         }
         situations_clear(&e);
         return r < 0 ? r : arena_failed(s->arena) ? -ENOMEM : 0;
+}
+
+int explain_snapshot(struct snapshot *s)
+{
+        return explain_processes(s, s->processes);
 }

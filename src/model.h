@@ -95,7 +95,8 @@ struct object {
         uint32_t receive_queue, send_queue; /* bytes; of a listener: length, limit */
         bool has_retransmits;
         uint32_t retransmits;
-        uint64_t peer_inode; /* of a unix socket; 0: not known */
+        uint64_t peer_inode; /* of a socket: who has that is the other end; 0: not known */
+        bool peer_sends;     /* the other end has sent what has not arrived */
         struct member *members;
         size_t n_members;
         size_t n_members_hidden; /* beyond the bound */
@@ -270,6 +271,7 @@ struct thread {
         const struct user_regs *regs;     /* NULL: only call.sp and call.pc, if these */
         const struct stack *user_stack;
         struct object *cgroup;  /* that freezes it or limits its CPU time; NULL: none found */
+        struct object *server;  /* what answers it from user space, with its owners; NULL */
         struct object *blocker; /* lock that the kernel says it sleeps on; NULL: not told */
         pid_t tracer;           /* 0: none or not asked */
         const char *tracer_comm;
@@ -342,6 +344,7 @@ struct snapshot {
         size_t n_lost;              /* targets that were chosen and not reached */
         size_t n_idle;              /* idle kernel threads left out */
         size_t n_matched;           /* threads to be shown */
+        unsigned n_fd_scans;        /* times that the fd tables of all processes were read */
         struct deadlock *deadlocks; /* of matched threads, in order of their first members */
         bool has_deadlocks;         /* they were looked for */
         bool context;               /* what is captured now was not asked for: chains lead there */

@@ -391,6 +391,11 @@ static void owners_fill(struct explainer *e, struct thread *t)
         }
         if (w->reason == REASON_LOCK && t->blocker)
                 o = t->blocker;
+        if (w->reason == REASON_REPLY && t->server) {
+                if (o && t->server->note)
+                        o->note = t->server->note;
+                o = t->server;
+        }
         if (!w->n_on && o && o->n_owners) {
                 w->on = o->owners;
                 w->n_on = o->n_owners;

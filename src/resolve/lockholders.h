@@ -25,6 +25,7 @@ struct lock_search {       /* zeroed at first; lasts for a snapshot */
         bool searched;                        /* all processes */
         bool cut;                             /* not to the end */
         bool refused;                         /* some of them */
+        bool blind;                           /* some may not even be shown */
 };
 
 void lock_search_done(struct lock_search *s);

@@ -319,6 +319,6 @@ void locks_resolve(struct resolver *r, struct thread *t)
         o->on_any = holders.shared;
         /* A lease is broken by force in the end (fs.lease-break-time). */
         o->on_whole = holders.n && holders.n < HOLDERS_MAX && q.line.type != LOCK_LEASE &&
-                      !holders.missed && !l->search.cut && !l->search.refused;
+                      !holders.missed && !l->search.cut && !l->search.refused && !l->search.blind;
         t->call.object = o;
 }

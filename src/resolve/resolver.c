@@ -25,9 +25,11 @@
 #include "resolve/children.h"
 #include "resolve/callmem.h"
 #include "resolve/cgroups.h"
+#include "resolve/fdscan.h"
 #include "resolve/fuse.h"
 #include "resolve/kinds.h"
 #include "resolve/locks.h"
+#include "resolve/peers.h"
 #include "resolve/sockets.h"
 #include "resolve/storage.h"
 #include "resolve/sysvipc.h"
@@ -47,6 +49,7 @@ struct resolver {
         struct socket_query **queries;
         struct storage *storage;
         struct locks *locks;
+        struct fdscan *fdscan; /* NULL: not asked for yet */
         struct kept *kept; /* of the process in hand */
         pid_t kept_tid;    /* a thread that has this table of fds */
         bool kept_own;     /* the thread in hand is known to have it too */
@@ -96,6 +99,7 @@ void resolver_free(struct resolver *r)
         kept_clear(r);
         storage_free(r->storage);
         locks_free(r->locks);
+        fdscan_free(r->fdscan);
         free(r);
 }
 
@@ -112,6 +116,13 @@ int resolver_dir(const struct resolver *r)
 struct locks **resolver_locks(struct resolver *r)
 {
         return &r->locks;
+}
+
+const struct fdscan *resolver_fdscan(struct resolver *r)
+{
+        if (!r->fdscan)
+                fdscan_new(r->io, r->snapshot, &r->fdscan);
+        return r->fdscan;
 }
 
 struct process *resolver_process_of(struct resolver *r)
@@ -378,5 +389,6 @@ void resolver_finish(struct resolver *r)
 {
         if (*r->queries)
                 sockets_resolve(r->io, r->snapshot, *r->queries);
-        fuse_resolve(r->io, r->snapshot);
+        fuse_resolve(r);
+        peers_resolve(r);
 }

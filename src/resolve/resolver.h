@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+struct fdscan;
 struct object;
 struct locks;
 struct process;
@@ -44,3 +45,5 @@ bool resolver_link(struct resolver *r, const char *path, char ret[static 64]);
 bool resolver_own_link(struct resolver *r, const char *path, char ret[static 64]);
 struct procio *resolver_io(struct resolver *r);
 struct snapshot *resolver_snapshot(struct resolver *r);
+/* What all processes have open; read when it is first asked for. NULL: no memory. */
+const struct fdscan *resolver_fdscan(struct resolver *r);

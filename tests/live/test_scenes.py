@@ -39,7 +39,7 @@ KINDS = frozenset(
 # Which keys of a ready line name somebody with such a role.
 ROLES = {
     "holder": ("holder", "other"),
-    "peer": ("peer", "stage"),
+    "peer": ("peer", "stage", "pid"),  # the process itself, where it has both ends open
     "child": ("child", "children"),
     "thread": ("other",),
     "tracer": ("tracer",),
@@ -74,6 +74,7 @@ class Row:
     calls: str = ""  # allowed names of the system call
     also: str = ""  # reasons that may be true for a moment: ask again
     holder: bool = False  # all of the ready line's holders must be named, nobody else
+    peer: str = ""  # keys of the ready line that are all of its peers, and nobody else is
     still: bool = True  # does not run, so that nothing may have moved
     ask: str = ""  # keys of the ready line that pwhy is asked about, too
     check: object = None  # of whatever else was seen: f(evidence, ready, thread)
@@ -289,19 +290,19 @@ ROWS = {
     "unix-dgram-recv": Row("receive", "unix", "fd local"),
     "unix-dgram-send-full": Row("send", "unix", "fd"),
     "unix-socketpair-read": Row("receive", "unix", "fd"),
-    "pipe-read-empty": Row("read", "pipe", "fd inode"),
-    "pipe-read-packet": Row("read", "pipe", "fd inode"),
-    "pipe-write-full": Row("write", "pipe", "fd inode"),
-    "pipe-splice": Row("read", "pipe", "fd inode"),
-    "pipe-splice-full": Row("write", "pipe", "fd inode"),
+    "pipe-read-empty": Row("read", "pipe", "fd inode", peer="peer"),
+    "pipe-read-packet": Row("read", "pipe", "fd inode", peer="peer"),
+    "pipe-write-full": Row("write", "pipe", "fd inode", peer="peer"),
+    "pipe-splice": Row("read", "pipe", "fd inode", peer="peer"),
+    "pipe-splice-full": Row("write", "pipe", "fd inode", peer="peer"),
     "sendfile-full": Row("send write", "unix", "fd"),
-    "fifo-read": Row("read", "fifo", "fd path"),
+    "fifo-read": Row("read", "fifo", "fd path", peer="peer"),
     "fifo-open-read": Row("open", "fifo", "path"),
     "fifo-open-write": Row("open", "fifo", "path"),
-    "tty-read": Row("read", "tty", "fd path"),
-    "tty-read-master": Row("read", "tty chardev", "fd"),
-    "tty-write-stopped": Row("write", "tty", "fd path"),
-    "tty-write-full": Row("write", "tty", "fd path"),
+    "tty-read": Row("read", "tty", "fd path", peer="peer"),
+    "tty-read-master": Row("read", "tty chardev", "fd", peer="peer"),
+    "tty-write-stopped": Row("write", "tty", "fd path", peer="peer"),
+    "tty-write-full": Row("write", "tty", "fd path", peer="peer"),
     "tty-stopped": STOPPED,
     "poll": POLL,
     "poll-timeout": POLL,
@@ -540,6 +541,8 @@ class Check:
         self.check_owners(thread["wait"])
         if row.holder and evidence.root:
             self.check_holders(thread["wait"])
+        if row.peer and evidence.root:
+            self.check_peers(thread["wait"])
         if row.check:
             row.check(evidence, ready, thread)
         if evidence.before != evidence.after:
@@ -687,6 +690,12 @@ class Check:
         if told != right:
             raise Failure(f"holders {right}", told)
 
+    def check_peers(self, wait):
+        told = sorted(o["pid"] for o in wait.get("on", []))
+        right = {int(pid) for key in self.row.peer.split() for pid in self.ready[key].split(",")}
+        if told != sorted(right) or any(o["role"] != "peer" for o in wait["on"]):
+            raise Failure(f"peers {sorted(right)}", wait.get("on"))
+
     def check_owners(self, wait):
         ready = self.ready
         for owner in wait.get("on", []):
@@ -696,7 +705,8 @@ class Check:
             right = {int(n) for k in keys if k in ready for n in ready[k].split(",")}
             # A thread of the process itself is told by its TID; what a file is locked by is
             # the process.
-            own = owner["pid"] == int(ready["pid"]) and "holder" not in ready
+            own = owner["pid"] == int(ready["pid"]) and "holder" not in ready and (
+                owner["role"] != "peer")
             one = owner.get("tid") if own else owner["pid"]
             if one not in right:
                 raise Failure(f"{owner['role']} among {sorted(right)}", owner)

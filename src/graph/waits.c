@@ -136,7 +136,10 @@ static struct thread *process_single(const struct process *p)
                         single = t;
                 n_alive += alive;
         }
-        return n_alive <= 1 && process_is_whole(p) ? single : NULL;
+        if (n_alive > 1 || !single)
+                return NULL;
+        /* A log names one task, and does not say how many threads its process has. */
+        return process_is_whole(p) || (p->n_alive == 0 && single->tid == p->pid) ? single : NULL;
 }
 
 static uint32_t process_node(struct builder *b, struct process *p)

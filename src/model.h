@@ -277,8 +277,10 @@ struct thread {
         const char *tracer_comm;
         struct call call;
         struct wait wait;
-        struct thread *root;   /* end of its wait chain; NULL: not known */
-        bool deadlocked;       /* in or behind a deadlock: no root then */
+        struct thread *root;       /* end of its wait chain; NULL: not known */
+        bool deadlocked;           /* in or behind a deadlock: no root then */
+        struct deadlock *deadlock; /* that one */
+        bool circular;         /* its chain leads back to it, which may or may not be a deadlock */
         struct thread *toward; /* the next one on the way to the root, or round the deadlock;
                                 * NULL: the chain ends here, or cannot be followed */
         size_t n_behind;       /* threads whose root this is, without itself */

@@ -56,7 +56,8 @@ static void ways_find(const struct graph *g, const bool *behind, uint32_t *compo
         }
 }
 
-static void threads_fill(const struct graph *g, const bool *behind, const uint32_t *next)
+static void threads_fill(const struct graph *g, const bool *behind, const uint32_t *next,
+        const uint32_t *component, struct deadlock *d)
 {
         for (uint32_t n = 0; n < g->n_threads; n++) {
                 uint32_t to = next[n];
@@ -64,6 +65,7 @@ static void threads_fill(const struct graph *g, const bool *behind, const uint32
                 if (!behind[n])
                         continue;
                 g->nodes[n].thread->deadlocked = true;
+                g->nodes[n].thread->deadlock = component[n] == NODE_NONE ? NULL : &d[component[n]];
                 g->nodes[n].thread->root = NULL;
                 /* Behind a process is one of its threads. */
                 if (to != NODE_NONE && !g->nodes[to].thread)
@@ -143,7 +145,9 @@ int deadlocks_set(struct snapshot *s, const struct graph *g, const bool *stuck, 
         for (size_t i = 0; i < n; i++)
                 member[i] = component[i] != NODE_NONE;
         ways_find(g, behind, component, memory + n, memory + 2 * n);
-        threads_fill(g, behind, memory + n);
         d = deadlocks_alloc(s->arena, g, member, behind, component, n_components);
-        return d ? deadlocks_list(s, g, behind, component, d, n_components) : -ENOMEM;
+        if (!d)
+                return -ENOMEM;
+        threads_fill(g, behind, memory + n, component, d);
+        return deadlocks_list(s, g, behind, component, d, n_components);
 }

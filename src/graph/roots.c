@@ -22,6 +22,7 @@ struct ends {
         const bool *live;
         uint32_t *component;
         int64_t *end;    /* of each node */
+        bool *start;     /* where ways end though there is no end: one of each closed cycle */
         uint32_t *nodes; /* sorted by component */
         uint32_t *first; /* of each component in nodes */
         uint32_t n_components;
@@ -34,6 +35,8 @@ void roots_begin(struct snapshot *s)
                         t->root = t->wait.n_on ? NULL : t;
                         t->toward = NULL;
                         t->deadlocked = false;
+                        t->deadlock = NULL;
+                        t->circular = false;
                         t->n_behind = 0;
                 }
         }
@@ -104,18 +107,23 @@ static bool is_free(const struct ends *w, uint32_t n)
 static void cycle_end(struct ends *w, const uint32_t *nodes, uint32_t n)
 {
         int64_t end = END_NONE;
+        bool out;
 
         for (uint32_t i = 0; i < n; i++)
                 end = end_merge(end, node_end(w, nodes[i]));
+        out = end != END_NONE;
         /* Nobody outside: the one that can go on by itself, if only one can. */
         if (end == END_NONE)
                 end = cycle_only(w, nodes, n, is_free);
         else if (end == END_BRANCHES)
                 end = cycle_only(w, nodes, n, leads_out);
-        if (end < 0)
-                end = END_LOST;
-        for (uint32_t i = 0; i < n; i++)
-                w->end[nodes[i]] = end;
+        for (uint32_t i = 0; i < n; i++) {
+                w->end[nodes[i]] = end < 0 ? END_LOST : end;
+                if (!out && end < 0 && w->g->nodes[nodes[i]].thread)
+                        w->g->nodes[nodes[i]].thread->circular = true;
+        }
+        /* Sorted: threads come before processes. */
+        w->start[nodes[0]] = !out && end < 0;
 }
 
 /* Nodes in order of their component, by counting. */
@@ -155,7 +163,8 @@ static void ways_find(const struct ends *w, uint32_t *queue, uint32_t *next)
 
         for (uint32_t n = 0; n < g->n_nodes; n++) {
                 next[n] = NODE_NONE;
-                if (w->live[n] && (w->end[n] == n || (w->end[n] == END_LOST && g->nodes[n].cut))) {
+                if (w->live[n] && (w->end[n] == n || w->start[n] ||
+                                          (w->end[n] == END_LOST && g->nodes[n].cut))) {
                         next[n] = n;
                         queue[n_queued++] = n;
                 }
@@ -193,13 +202,13 @@ static void threads_fill(const struct ends *w, const uint32_t *next)
 int roots_set(const struct graph *g, const bool *stuck)
 {
         size_t n = g->n_nodes;
-        _cleanup_free_ bool *live = malloc(n + 1);
+        _cleanup_free_ bool *live = malloc(n + 1), *start = calloc(n + 1, sizeof(*start));
         _cleanup_free_ int64_t *end = malloc((n + 1) * sizeof(*end));
         _cleanup_free_ uint32_t *memory = calloc(n + 3, 3 * sizeof(*memory));
-        struct ends w = { .g = g, .live = live, .end = end };
+        struct ends w = { .g = g, .live = live, .end = end, .start = start };
         int r;
 
-        if (!live || !end || !memory)
+        if (!live || !start || !end || !memory)
                 return -ENOMEM;
         w.component = memory;
         w.nodes = memory + n;

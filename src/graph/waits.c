@@ -31,32 +31,29 @@ bool process_is_whole(const struct process *p)
         return p->n_alive > 0 && n >= p->n_alive;
 }
 
-/* Can more than the owners end it: whoever opens a FIFO, or sends to an address? */
-static bool object_is_open_to_all(const struct object *o)
+/*
+ * Are its ends all that can make it ready? Others can open a FIFO, or send to an address; the
+ * kernel itself signals eventfds. Of any kind that is not known to be closed: no.
+ */
+static bool object_is_closed(const struct object *o)
 {
         const char *kind = o && o->kind ? o->kind : "";
 
+        if (o && o->state && strcmp(o->state, "LISTEN") == 0)
+                return false;
         if (strcmp(kind, "unix") == 0)
-                return !o->type || (strcmp(o->type, "stream") && strcmp(o->type, "seqpacket")) ||
-                       (o->state && strcmp(o->state, "LISTEN") == 0);
-        if (strcmp(kind, "tcp") == 0)
-                return o->state && strcmp(o->state, "LISTEN") == 0;
-        return strcmp(kind, "fifo") == 0 || strcmp(kind, "udp") == 0;
+                return o->type &&
+                       (strcmp(o->type, "stream") == 0 || strcmp(o->type, "seqpacket") == 0);
+        return strcmp(kind, "pipe") == 0 || strcmp(kind, "tcp") == 0;
 }
 
-/* Of a poll set every member has to be one of which the owners are all that matters. */
-static bool set_is_held(const struct object *o)
+static bool set_is_closed(const struct object *o)
 {
         if (!o || !o->n_members || o->n_members_hidden || o->partial)
                 return false;
-        for (size_t i = 0; i < o->n_members; i++) {
-                const struct object *m = o->members[i].object;
-                const char *kind = m && m->kind ? m->kind : "";
-
-                if ((strcmp(kind, "pipe") && strcmp(kind, "unix") && strcmp(kind, "tcp")) ||
-                        object_is_open_to_all(m))
+        for (size_t i = 0; i < o->n_members; i++)
+                if (!object_is_closed(o->members[i].object))
                         return false;
-        }
         return true;
 }
 
@@ -73,19 +70,24 @@ static bool call_has_no_end(const struct call *c)
         return c->has_timeout || !strpbrk(c->desc->args, "t6vm");
 }
 
-static bool reason_has_owners(enum reason reason)
+/* Can only the owners end a wait like this one? */
+static bool wait_is_closed(const struct thread *t)
 {
-        switch (reason) {
-        case REASON_CONNECT:
-        case REASON_RECEIVE:
-        case REASON_SEND:
-        case REASON_OPEN:
+        const struct wait *w = &t->wait;
+
+        switch (w->reason) {
         case REASON_READ:
         case REASON_WRITE:
+        case REASON_RECEIVE:
+        case REASON_SEND:
+                return object_is_closed(w->object);
         case REASON_POLL:
+                return set_is_closed(w->object);
+        case REASON_CHILD:
+                /* Other threads of its process may make more children. */
+                return !w->on_any || t->process->n_alive == 1;
         case REASON_LOCK:
         case REASON_JOIN:
-        case REASON_CHILD:
         case REASON_REPLY:
                 return true;
         default: /* stopped, frozen, running, … : something else lets them go on */
@@ -97,18 +99,11 @@ bool wait_is_held(const struct thread *t)
 {
         const struct wait *w = &t->wait;
 
-        if (!w->n_on || w->confidence != CONFIDENCE_CERTAIN || !reason_has_owners(w->reason))
-                return false;
         if ((t->state != 'S' && t->state != 'D') || t->moved || !t->has_switches)
                 return false;
-        if (!call_has_no_end(&t->call) || (w->on_any && !w->on_whole))
+        if (!w->n_on || w->confidence != CONFIDENCE_CERTAIN || (w->on_any && !w->on_whole))
                 return false;
-        if (w->reason == REASON_POLL)
-                return set_is_held(w->object);
-        /* Other threads of its process may make more children. */
-        if (w->reason == REASON_CHILD && w->on_any && t->process->n_alive != 1)
-                return false;
-        return !object_is_open_to_all(w->object);
+        return call_has_no_end(&t->call) && wait_is_closed(t);
 }
 
 struct builder {

@@ -190,6 +190,7 @@ static void deadlock_is_list(
                 assert_true(members[n]->deadlocked);
                 assert_null(members[n]->root);
                 assert_non_null(members[n]->toward);
+                assert_ptr_equal(members[n]->deadlock, d);
         }
         assert_int_equal(d->n_members, n);
         assert_int_equal(d->n_behind, n_behind);
@@ -501,11 +502,19 @@ static void test_ways_out(void **state)
         f->t[1]->wait.reason = REASON_ZOMBIE;
         is_free(f);
         ring_of_two(f);
+        f->t[1]->wait.reason = REASON_READ;
+        is_free(f);
         f->t[1]->wait.object = &(struct object){ .kind = "fifo", .fd = -1 };
         is_free(f);
-        ring_of_two(f);
+        f->t[1]->wait.object = &(struct object){ .kind = "eventfd", .fd = -1 };
+        is_free(f);
         f->t[1]->wait.object = &(struct object){ .kind = "unix", .type = "dgram", .fd = -1 };
         is_free(f);
+        f->t[1]->wait.object = &(struct object){ .kind = "tcp", .state = "LISTEN", .fd = -1 };
+        is_free(f);
+        f->t[1]->wait.object = &(struct object){ .kind = "pipe", .fd = -1 };
+        chains(f);
+        assert_int_equal(count_deadlocks(f), 1);
 
         /* Nothing of that: then it is one. */
         ring_of_two(f);
@@ -717,6 +726,9 @@ static void test_without_looker(void **state)
         assert_false(f->s.has_deadlocks);
         no_deadlock(f);
         assert_null(f->t[0]->root);
+        assert_true(f->t[0]->circular);
+        assert_null(f->t[0]->toward);
+        assert_ptr_equal(f->t[1]->toward, f->t[0]);
 }
 
 /* A look that fails for its time leaves a gap; one without memory is a stop. */

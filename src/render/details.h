@@ -2,6 +2,8 @@
 /* The indented lines below a thread's header: what it waits for and how that is known. */
 #pragma once
 
+#define LABEL_WIDTH 9 /* of the labels and the space behind them */
+
 struct group;
 struct page;
 struct thread;

@@ -15,6 +15,7 @@
 #include "base/escape.h"
 #include "graph/fold.h"
 #include "model.h"
+#include "render/chains.h"
 #include "render/details.h"
 #include "render/marks.h"
 #include "render/page.h"
@@ -370,6 +371,11 @@ int render_text(FILE *out, const struct snapshot *s, const struct snapshot *prev
                         break;
                 if (r > 0)
                         first = false;
+        }
+        for (const struct deadlock *d = s->deadlocks; d && r >= 0 && page_block(&page);
+                d = d->next) {
+                page_end(&page);
+                deadlock_write(&page, d);
         }
         if (r >= 0 && page_block(&page))
                 footer_write(&page, s, &marks, first);

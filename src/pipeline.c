@@ -285,6 +285,17 @@ static int job_look(
         return explain_processes(s, last) < 0 ? -ENOMEM : r;
 }
 
+/* A filter on what the graph says: the last of all. */
+static void filter_deadlocked(struct snapshot *s)
+{
+        for_each_process(p, s) {
+                for_each_thread(t, p) {
+                        s->n_matched -= t->matched && !t->deadlocked;
+                        t->matched &= t->deadlocked;
+                }
+        }
+}
+
 /* From captured threads to verdicts, and from these to chains. */
 static int job_explain(struct job *j, const struct pwhy_query *query, bool in_time)
 {
@@ -300,6 +311,8 @@ static int job_explain(struct job *j, const struct pwhy_query *query, bool in_ti
         filter_apply(query, s);
         if (r == 0 && !j->query->raw)
                 r = chain_finish(s, query->proc || !in_time ? NULL : &looker);
+        if (r == 0 && query->deadlocked)
+                filter_deadlocked(s);
         return r;
 }
 
@@ -323,7 +336,8 @@ int pipeline_run(const struct pwhy_query *query, struct pwhy_snapshot **ret_snap
                 return -ENOMEM;
         }
         /* Filters on verdicts need all that verdicts need. */
-        light.raw = query->raw && !query->has_reasons && !query->blocked_for_ns;
+        light.raw =
+                query->raw && !query->has_reasons && !query->blocked_for_ns && !query->deadlocked;
         snapshot_init(&snapshot->model, a);
         snapshot->raw = query->raw;
         j->snapshot = &snapshot->model;

@@ -134,7 +134,7 @@ static const char *branch_words(struct page *p, const struct thread *t)
                 page_number(p, (uint64_t)o->pid), ") can end this wait", NULL);
 }
 
-static const char *members_words(struct page *p, const struct deadlock *d)
+const char *deadlock_members(struct page *p, const struct deadlock *d)
 {
         const char *words = thread_label(p, d->members[0]);
 
@@ -165,14 +165,14 @@ static void chain_deadlocked(struct page *p, const struct thread *t, unsigned in
                 end_write(p, indent, STYLE_ALARM, "in a deadlock: ",
                         t->deadlock->n_members == 1
                                 ? "it waits for itself"
-                                : page_join(p, "of ", members_words(p, t->deadlock), NULL));
+                                : page_join(p, "of ", deadlock_members(p, t->deadlock), NULL));
                 return;
         }
         for (u = t->toward; u && !is_member(u); u = u->toward)
                 n++;
         steps_write(p, t, n, indent);
         end_write(p, indent, STYLE_ALARM,
-                "behind a deadlock: ", page_join(p, "of ", members_words(p, t->deadlock), NULL));
+                "behind a deadlock: ", page_join(p, "of ", deadlock_members(p, t->deadlock), NULL));
 }
 
 void chain_write(struct page *p, const struct thread *t, unsigned indent)

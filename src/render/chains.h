@@ -21,3 +21,6 @@ void chain_write(struct page *p, const struct thread *t, unsigned indent);
 
 /* "deadlock: …" and its members. */
 void deadlock_write(struct page *p, const struct deadlock *d);
+
+/* "a (pid 7), b (pid 8), …" */
+const char *deadlock_members(struct page *p, const struct deadlock *d);

@@ -312,7 +312,7 @@ static const char *gap_words(struct page *p, const struct gap *g)
 }
 
 /* "missing: kernel stacks of 12 threads: who may see them; what to do" */
-static void gap_write(struct page *p, const struct gap *g)
+void gap_write(struct page *p, const struct gap *g)
 {
         const char *remedy = g->remedy ? page_safe(p, g->remedy, ESCAPE_PATH_MAX) : "";
 

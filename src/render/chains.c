@@ -118,7 +118,7 @@ static void end_write(
 }
 
 /* Why a chain is followed no further than to a thread that waits for somebody. */
-static const char *branch_words(struct page *p, const struct thread *t)
+const char *chain_branch(struct page *p, const struct thread *t)
 {
         const struct wait *w = &t->wait;
         const struct owner *o = &w->on[0];
@@ -187,7 +187,9 @@ void chain_write(struct page *p, const struct thread *t, unsigned indent)
         if (t->wait.n_on == 0)
                 return;
         if (t->root == t) {
-                end_write(p, indent, STYLE_DIM, "chain ends here: ", branch_words(p, t));
+                /* Several owners stand above, and who polls rests. */
+                if (t->wait.n_on == 1 && t->wait.reason != REASON_POLL)
+                        end_write(p, indent, STYLE_DIM, "chain ends here: ", chain_branch(p, t));
                 return;
         }
         for (; end->toward; end = end->toward)
@@ -199,7 +201,7 @@ void chain_write(struct page *p, const struct thread *t, unsigned indent)
         else if (end->root)
                 end_write(p, indent, STYLE_BOLD, "chain ends at ",
                         page_join(p, thread_label(p, end), ", which", thread_clause(p, &end, 1),
-                                ": ", branch_words(p, end), NULL));
+                                ": ", chain_branch(p, end), NULL));
         else if (t->circular || end->circular)
                 end_write(p, indent, STYLE_BLOCKED, "possibly a deadlock: ",
                         "the chain leads back to where it was; that nothing gets out of it could "

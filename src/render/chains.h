@@ -19,6 +19,9 @@ const char *thread_clause(struct page *p, const struct thread *const *t, size_t 
  */
 void chain_write(struct page *p, const struct thread *t, unsigned indent);
 
+/* Why a chain is followed no further than to a thread that waits for somebody. */
+const char *chain_branch(struct page *p, const struct thread *t);
+
 /* "deadlock: …" and its members. */
 void deadlock_write(struct page *p, const struct deadlock *d);
 

@@ -113,6 +113,12 @@ static void above_write(struct page *p, const struct forest *f, const struct thr
                 left_out_write(p, trunk, n_left);
 }
 
+/* Of one that waits for somebody: why it is the end of chains all the same. */
+static const char *why_root(struct page *p, const struct thread *t)
+{
+        return t->root ? chain_branch(p, t) : "whom it waits for could not be looked at";
+}
+
 static void root_write(struct page *p, const struct forest *f, const struct thread *t)
 {
         page_begin(p, ' ', 0, 2);
@@ -122,8 +128,8 @@ static void root_write(struct page *p, const struct forest *f, const struct thre
                 page_flow(p, STYLE_BLOCKED,
                         "; its chain leads back to it: possibly a deadlock, which could not be "
                         "proven");
-        else if (t->wait.n_on > 0 && !t->root)
-                page_flow(p, STYLE_DIM, "; whom it waits for could not be looked at");
+        else if (t->wait.n_on > 0)
+                page_flow(p, STYLE_DIM, page_join(p, "; ", why_root(p, t), NULL));
         page_end(p);
         above_write(p, f, t, "", 0);
 }
@@ -232,7 +238,11 @@ static void roots_write(struct page *p, const struct snapshot *s, const struct f
                 if (!head)
                         line_write(p, STYLE_DIM, " behind  root cause");
                 head = true;
-                row_write(p, t->n_behind, STYLE_BOLD, thread_label(p, t), thread_clause(p, &t, 1));
+                const char *what = thread_clause(p, &t, 1);
+
+                if (t->wait.n_on > 0)
+                        what = page_join(p, what, "; ", why_root(p, t), NULL);
+                row_write(p, t->n_behind, STYLE_BOLD, thread_label(p, t), what);
         }
         if (!head)
                 line_write(p, STYLE_PLAIN, "nobody is seen to wait for anybody");

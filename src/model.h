@@ -105,6 +105,12 @@ struct object {
         int64_t deadline_ns; /* time left; negative: it has passed */
         bool has_word;
         uint32_t word; /* value of a futex */
+        const char *lock_layout; /* of the memory around a futex: "glibc mutex"; NULL: not known */
+        const char *lock_kind;   /* that it is then: "mutex", "rwlock", "thread" */
+        uint64_t lock_address;   /* where that begins */
+        bool lock_witnessed;     /* the kernel has been told the same of the owner */
+        uint32_t readers;        /* that hold a rwlock */
+        const char *waiters;     /* who waits on the same futex, for the evidence; NULL: nobody */
         bool has_pending;
         uint32_t pending; /* of an io_uring: requests taken and not completed */
         bool has_counter;

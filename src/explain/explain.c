@@ -278,6 +278,8 @@ static void evidence_fill(struct explainer *e, struct thread *t, const struct ma
                 evidence_add(w, words_evidence(e->arena, t->call.object));
         if (w->object)
                 evidence_add(w, w->object->note);
+        if (w->object)
+                evidence_add(w, w->object->waiters);
         evidence_add(w, place_evidence(e->arena, w->object));
         if ((m && !m->rule->calls && !m->rule->leaf) || !w->n_evidence)
                 evidence_add(w, arena_printf(e->arena, "state %c", t->state ? t->state : '?'));
@@ -312,6 +314,8 @@ static struct object *wait_object(struct explainer *e, const struct match *m, st
         else
                 o->fd = -1;
         o->kind = rule->made;
+        if (o->lock_layout)
+                o->address = o->lock_address;
         if (rule->subject == SUBJECT_TIMER && t->call.has_deadline) {
                 o->has_deadline = true;
                 o->deadline_ns = t->call.deadline_ns;
@@ -339,7 +343,7 @@ static void owner_futex(struct explainer *e, struct thread *t)
         pid_t tid = o && o->has_word ? (pid_t)(o->word & 0x3fffffff) : 0;
 
         /* A TID of another PID namespace means another thread here. */
-        if (!tid || t->process->inner_pid)
+        if (!tid || o->n_owners || o->lock_layout || t->process->inner_pid)
                 return;
         for_each_thread(other, t->process)
                 if (other->tid == tid && other != t)

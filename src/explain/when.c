@@ -167,6 +167,41 @@ enum truth when_futex_wait(const struct thread *t)
         }
 }
 
+/* Without its memory a futex is one, and the plain rules are asked: not known is no. */
+static enum truth lock_is(const struct thread *t, const char *kind, bool witnessed)
+{
+        const struct object *o = t->call.state == CALL_INSIDE ? t->call.object : NULL;
+
+        if (!o || !o->lock_kind || strcmp(o->lock_kind, kind) != 0)
+                return FALSE;
+        return o->lock_witnessed || !witnessed ? TRUE : FALSE;
+}
+
+enum truth when_mutex(const struct thread *t)
+{
+        return lock_is(t, "mutex", false);
+}
+
+enum truth when_mutex_witnessed(const struct thread *t)
+{
+        return lock_is(t, "mutex", true);
+}
+
+enum truth when_rwlock(const struct thread *t)
+{
+        return lock_is(t, "rwlock", false);
+}
+
+enum truth when_joined(const struct thread *t)
+{
+        return lock_is(t, "thread", false);
+}
+
+enum truth when_joined_witnessed(const struct thread *t)
+{
+        return lock_is(t, "thread", true);
+}
+
 /* By the operation, or the stack of a log that does not tell it; else the plain rule is asked. */
 enum truth when_requeue_pi(const struct thread *t)
 {

@@ -26,6 +26,12 @@ enum truth when_completion_wanted(const struct thread *t); /* of io_uring, by th
 enum truth when_futex_wait(const struct thread *t);
 enum truth when_requeue_pi(const struct thread *t);
 enum truth when_futex_lock(const struct thread *t);
+/* The memory around the futex is that of such a lock; witnessed: and the kernel knows the same. */
+enum truth when_mutex(const struct thread *t);
+enum truth when_mutex_witnessed(const struct thread *t);
+enum truth when_rwlock(const struct thread *t);
+enum truth when_joined(const struct thread *t);
+enum truth when_joined_witnessed(const struct thread *t);
 enum truth when_cgroup(const struct thread *t); /* one that holds it was found */
 enum truth when_no_cgroup(const struct thread *t);
 enum truth when_throttled(const struct thread *t);   /* off the CPU, in a cgroup with a quota */

@@ -2,7 +2,9 @@
 /*
  * Who answers a page fault by userfaultfd, a system call by seccomp's notifications, an access by
  * fanotify. The kernel does not tell which file a thread waits for. But where all fds were seen
- * and only one file can be it, it is that; otherwise those that can be are a note, not owners.
+ * and only one file can be it, it is that. Where some were out of sight, the only one in sight is
+ * it if it is where such files are: with the process itself, and a seccomp listener also with an
+ * ancestor, who made it. Otherwise those that can be are a note, not owners.
  */
 #include "resolve/peers.h"
 
@@ -15,6 +17,7 @@
 
 #include "base/arena.h"
 #include "base/cleanup.h"
+#include "base/procfile.h"
 #include "base/procio.h"
 #include "resolve/fdscan.h"
 #include "resolve/kinds.h"
@@ -24,6 +27,7 @@
 #define CANDIDATES_MAX 64
 #define NAMED_MAX 4
 #define NOTE_LEN 400
+#define ANCESTORS_MAX 64
 
 /* FAN_OPEN_PERM, FAN_ACCESS_PERM, FAN_OPEN_EXEC_PERM, FAN_PRE_ACCESS (linux/fanotify.h) */
 #define FANOTIFY_ASKS 0x170000
@@ -71,6 +75,34 @@ static bool is_same_file(const struct fd_entry *a, const struct fd_entry *b)
         return a == b || syscall(SYS_kcmp, a->pid, b->pid, KCMP_FILE, a->fd, b->fd) == 0;
 }
 
+static pid_t parent_of(struct peers *p, pid_t pid)
+{
+        struct procio *io = resolver_io(p->resolver);
+        struct procfile_stat stat;
+        const char *text;
+        char path[32];
+        ssize_t n;
+
+        snprintf(path, sizeof(path), "%d/stat", (int)pid);
+        n = procio_read(io, procio_root(io), path, pid, HANG_NONE, &text);
+        return n > 0 && procfile_stat(text, (size_t)n, &stat) > 0 ? stat.ppid : 0;
+}
+
+static bool is_near(struct peers *p, const struct thread *t, const struct reply *r, pid_t pid)
+{
+        pid_t at = t->process->pid;
+
+        /* Whose marks ask for a permission is root, and not with the process. */
+        if (r->class == FD_FANOTIFY)
+                return true;
+        for (int i = 0; i < ANCESTORS_MAX && at > 0; i++) {
+                if (at == pid)
+                        return true;
+                at = r->class == FD_SECCOMP ? parent_of(p, at) : 0;
+        }
+        return false;
+}
+
 /* "seccomp listeners: runc (12), crun (34) and 2 more have one" */
 static const char *note_make(struct peers *p, const struct reply *r, const struct ends *e)
 {
@@ -85,13 +117,14 @@ static const char *note_make(struct peers *p, const struct reply *r, const struc
         return arena_str(resolver_snapshot(p->resolver)->arena, note);
 }
 
-static struct object *server_make(struct peers *p, const struct reply *r)
+static struct object *server_make(
+        struct peers *p, const struct thread *t, const struct reply *r)
 {
         struct arena *a = resolver_snapshot(p->resolver)->arena;
         struct object *o = arena_new_one(a, struct object);
         _cleanup_free_ struct ends *e = calloc(1, sizeof(*e));
         const struct fd_entry *first = NULL;
-        bool one = fdscan_whole(p->scan);
+        bool one = !p->scan->cut;
         size_t n;
         const struct fd_entry *entries = fdscan_class(p->scan, r->class, &n);
 
@@ -108,6 +141,7 @@ static struct object *server_make(struct peers *p, const struct reply *r)
                 one = one && is_same_file(first, &entries[i]);
                 ends_add(p, e, entries[i].pid, ROLE_SERVER);
         }
+        one = one && first && (fdscan_whole(p->scan) || is_near(p, t, r, first->pid));
         o->fd = -1;
         o->kind = r->kind;
         o->note = e->n && !one ? note_make(p, r, e) : NULL;
@@ -115,7 +149,7 @@ static struct object *server_make(struct peers *p, const struct reply *r)
                 o->owners = arena_dup(a, e->owners, e->n * sizeof(*e->owners));
         o->n_owners = o->owners ? e->n : 0;
         o->on_any = true;
-        o->on_whole = o->n_owners && e->n < ENDS_MAX;
+        o->on_whole = o->n_owners && e->n < ENDS_MAX && fdscan_whole(p->scan);
         return o;
 }
 
@@ -129,7 +163,7 @@ void peer_reply(struct peers *p, struct thread *t)
                 if (!p->scan)
                         p->scan = resolver_fdscan(p->resolver);
                 if (p->scan)
-                        t->server = server_make(p, &replies[i]);
+                        t->server = server_make(p, t, &replies[i]);
                 return;
         }
 }

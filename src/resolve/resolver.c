@@ -27,12 +27,14 @@
 #include "resolve/cgroups.h"
 #include "resolve/fdscan.h"
 #include "resolve/fuse.h"
+#include "resolve/futexlock.h"
 #include "resolve/kinds.h"
 #include "resolve/locks.h"
 #include "resolve/peers.h"
 #include "resolve/sockets.h"
 #include "resolve/storage.h"
 #include "resolve/sysvipc.h"
+#include "resolve/tids.h"
 
 #define DEPTH_MAX 3 /* an epoll set may hold epoll sets */
 
@@ -49,6 +51,7 @@ struct resolver {
         struct socket_query **queries;
         struct storage *storage;
         struct locks *locks;
+        struct tids *tids;
         struct fdscan *fdscan; /* NULL: not asked for yet */
         struct kept *kept; /* of the process in hand */
         pid_t kept_tid;    /* a thread that has this table of fds */
@@ -100,6 +103,7 @@ void resolver_free(struct resolver *r)
         storage_free(r->storage);
         locks_free(r->locks);
         fdscan_free(r->fdscan);
+        tids_free(r->tids);
         free(r);
 }
 
@@ -116,6 +120,11 @@ int resolver_dir(const struct resolver *r)
 struct locks **resolver_locks(struct resolver *r)
 {
         return &r->locks;
+}
+
+struct tids **resolver_tids(struct resolver *r)
+{
+        return &r->tids;
 }
 
 const struct fdscan *resolver_fdscan(struct resolver *r)
@@ -366,6 +375,8 @@ void resolver_thread(void *arg, struct thread *t, int dir)
         if (t->call.state == CALL_INSIDE && t->call.desc)
                 locks_resolve(r, t);
         sysvipc_resolve(r, t);
+        if (t->call.state == CALL_INSIDE && t->call.desc)
+                futexlock_resolve(r, t);
         storage_thread(r->storage, r, t);
         if (error == -EPERM || error == -EACCES || error == -ENOSYS) {
                 struct refusal why =
@@ -391,4 +402,5 @@ void resolver_finish(struct resolver *r)
                 sockets_resolve(r->io, r->snapshot, *r->queries);
         fuse_resolve(r);
         peers_resolve(r);
+        futexlock_waiters(r->snapshot);
 }

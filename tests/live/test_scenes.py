@@ -13,6 +13,7 @@ machine's help, so that kernels.py can judge what was seen inside another one.
 """
 
 import argparse
+import dataclasses
 import json
 import os
 import re
@@ -74,7 +75,7 @@ class Row:
     calls: str = ""  # allowed names of the system call
     also: str = ""  # reasons that may be true for a moment: ask again
     holder: bool = False  # all of the ready line's holders must be named, nobody else
-    peer: str = ""  # keys of the ready line that are all of its peers, and nobody else is
+    on: str = ""  # a role, and keys of the ready line that are all of its owners with it
     still: bool = True  # does not run, so that nothing may have moved
     ask: str = ""  # keys of the ready line that pwhy is asked about, too
     check: object = None  # of whatever else was seen: f(evidence, ready, thread)
@@ -283,29 +284,29 @@ ROWS = {
     "unix-accept-abstract": Row("accept", "unix", "fd local"),
     "unix-accept-forged": Row("accept", "unix", "fd", check=check_forged),
     "unix-seqpacket-accept": Row("accept", "unix", "fd local"),
-    "unix-recv": Row("receive", "unix", "fd local"),
-    "unix-seqpacket-recv": Row("receive", "unix", "fd local"),
-    "unix-send-full": Row("send", "unix", "fd"),
+    "unix-recv": Row("receive", "unix", "fd local", on="peer stage"),
+    "unix-seqpacket-recv": Row("receive", "unix", "fd local", on="peer stage"),
+    "unix-send-full": Row("send", "unix", "fd", on="peer stage pid"),
     "unix-connect-full": Row("connect", "unix", "fd"),
     "unix-dgram-recv": Row("receive", "unix", "fd local"),
-    "unix-dgram-send-full": Row("send", "unix", "fd"),
-    "unix-socketpair-read": Row("receive", "unix", "fd"),
-    "pipe-read-empty": Row("read", "pipe", "fd inode", peer="peer"),
-    "pipe-read-packet": Row("read", "pipe", "fd inode", peer="peer"),
-    "pipe-write-full": Row("write", "pipe", "fd inode", peer="peer"),
-    "pipe-splice": Row("read", "pipe", "fd inode", peer="peer"),
-    "pipe-splice-full": Row("write", "pipe", "fd inode", peer="peer"),
-    "sendfile-full": Row("send write", "unix", "fd"),
-    "fifo-read": Row("read", "fifo", "fd path", peer="peer"),
+    "unix-dgram-send-full": Row("send", "unix", "fd", on="peer stage"),
+    "unix-socketpair-read": Row("receive", "unix", "fd", on="peer stage"),
+    "pipe-read-empty": Row("read", "pipe", "fd inode", on="peer peer"),
+    "pipe-read-packet": Row("read", "pipe", "fd inode", on="peer peer"),
+    "pipe-write-full": Row("write", "pipe", "fd inode", on="peer peer"),
+    "pipe-splice": Row("read", "pipe", "fd inode", on="peer peer"),
+    "pipe-splice-full": Row("write", "pipe", "fd inode", on="peer peer"),
+    "sendfile-full": Row("send write", "unix", "fd", on="peer stage"),
+    "fifo-read": Row("read", "fifo", "fd path", on="peer peer"),
     "fifo-open-read": Row("open", "fifo", "path"),
     "fifo-open-write": Row("open", "fifo", "path"),
-    "tty-read": Row("read", "tty", "fd path", peer="peer"),
-    "tty-read-master": Row("read", "tty chardev", "fd", peer="peer"),
-    "tty-write-stopped": Row("write", "tty", "fd path", peer="peer"),
-    "tty-write-full": Row("write", "tty", "fd path", peer="peer"),
+    "tty-read": Row("read", "tty", "fd path", on="peer peer"),
+    "tty-read-master": Row("read", "tty chardev", "fd", on="peer peer"),
+    "tty-write-stopped": Row("write", "tty", "fd path", on="peer peer"),
+    "tty-write-full": Row("write", "tty", "fd path", on="peer peer"),
     "tty-stopped": STOPPED,
-    "poll": POLL,
-    "poll-timeout": POLL,
+    "poll": dataclasses.replace(POLL, on="peer stage pid"),
+    "poll-timeout": dataclasses.replace(POLL, on="peer stage pid"),
     "poll-out": POLL,
     # Its arguments are no longer those of poll(2).
     "poll-restarted": Row("poll unknown", "poll-set -"),
@@ -313,27 +314,27 @@ ROWS = {
     "poll-sparse": POLL,
     "poll-sparse-timeout": POLL,
     "poll-sleep": SLEEP_POLL,
-    "ppoll": POLL,
+    "ppoll": dataclasses.replace(POLL, on="peer stage pid"),
     "ppoll-timeout": POLL,
     "select": POLL,
     "select-timeout": POLL,
     "select-sleep": SLEEP_POLL,
     "pselect": POLL,
     "pselect-timeout": POLL,
-    "epoll-wait": EPOLL,
-    "epoll-nested": EPOLL,
+    "epoll-wait": dataclasses.replace(EPOLL, on="peer stage pid"),
+    "epoll-nested": dataclasses.replace(EPOLL, on="peer stage pid"),
     "epoll-stale": EPOLL,
     "epoll-stale-anonymous": Row("poll", "epoll", "fd", members=True, check=check_stale),
     "epoll-pwait2-timeout": EPOLL,
-    "eventfd-read": Row("read", "eventfd", "fd"),
-    "eventfd-write": Row("write", "eventfd", "fd"),
+    "eventfd-read": Row("read", "eventfd", "fd", on="peer stage pid"),
+    "eventfd-write": Row("write", "eventfd", "fd", on="peer stage pid"),
     "timerfd-read": Row("read", "timerfd", "fd", deadline="must"),
     "timerfd-read-realtime": Row("read", "timerfd", "fd", deadline="must"),
     "timerfd-read-unarmed": Row("read", "timerfd", "fd", deadline="never"),
     "signalfd-read": Row("read signal", "signalfd", "fd"),
     "inotify-read": Row("read", "inotify", "fd"),
-    "dup-900": Row("read", "pipe", "fd inode"),
-    "thread-own-files": Row("read", "pipe", "fd inode"),
+    "dup-900": Row("read", "pipe", "fd inode", on="peer stage"),
+    "thread-own-files": Row("read", "pipe", "fd inode", on="peer stage"),
     "thread-own-eventfd": Row("read", "eventfd", "fd"),
     "nanosleep": SLEEP,
     # Which call was restarted is nowhere to be read: only the time of restart_syscall(2).
@@ -396,14 +397,14 @@ ROWS = {
     "disk-read-cold": DISK,
     "disk-read-overlay": Row("disk", "file", "fd path fs mount", check=check_overlay),
     "disk-fault": Row("disk", "file block -"),
-    "userfaultfd-fault": Row("reply unknown", "userfaultfd -"),
+    "userfaultfd-fault": Row("reply unknown", "userfaultfd -", on="server pid"),
     # It is in write(2) to a pipe that has room.
-    "userfaultfd-write": Row("reply unknown", "userfaultfd -"),
+    "userfaultfd-write": Row("reply unknown", "userfaultfd -", on="server pid"),
     # So is this one: it waits for the pipe's mutex, which the one above holds.
     "pipe-mutex": Row("lock unknown", "kernel-mutex pipe -"),
     # It is in accept(2) on a listening socket, which has not been asked yet.
-    "seccomp-accept": Row("reply unknown", "seccomp -"),
-    "fanotify-open": Row("reply unknown", "fanotify -"),
+    "seccomp-accept": Row("reply unknown", "seccomp -", on="server pid"),
+    "fanotify-open": Row("reply unknown", "fanotify -", on="server stage"),
     "flock": Row("lock", "flock", "fd path inode", holder=True),
     "flock-self": Row("lock", "flock", "fd path inode", holder=True, check=check_self),
     "flock-shared": Row("lock", "flock", "fd path inode", holder=True),
@@ -541,8 +542,8 @@ class Check:
         self.check_owners(thread["wait"])
         if row.holder and evidence.root:
             self.check_holders(thread["wait"])
-        if row.peer and evidence.root:
-            self.check_peers(thread["wait"])
+        if row.on and evidence.root:
+            self.check_all_owners(thread["wait"])
         if row.check:
             row.check(evidence, ready, thread)
         if evidence.before != evidence.after:
@@ -690,11 +691,12 @@ class Check:
         if told != right:
             raise Failure(f"holders {right}", told)
 
-    def check_peers(self, wait):
-        told = sorted(o["pid"] for o in wait.get("on", []))
-        right = {int(pid) for key in self.row.peer.split() for pid in self.ready[key].split(",")}
-        if told != sorted(right) or any(o["role"] != "peer" for o in wait["on"]):
-            raise Failure(f"peers {sorted(right)}", wait.get("on"))
+    def check_all_owners(self, wait):
+        role, *keys = self.row.on.split()
+        told = sorted((o["role"], o.get("tid" if "tid" in o else "pid")) for o in wait["on"])
+        right = {int(number) for key in keys for number in self.ready[key].split(",")}
+        if told != sorted((role, number) for number in right):
+            raise Failure(f"{role} {sorted(right)}", wait["on"])
 
     def check_owners(self, wait):
         ready = self.ready
@@ -706,7 +708,7 @@ class Check:
             # A thread of the process itself is told by its TID; what a file is locked by is
             # the process.
             own = owner["pid"] == int(ready["pid"]) and "holder" not in ready and (
-                owner["role"] != "peer")
+                owner["role"] in ("holder", "thread"))
             one = owner.get("tid") if own else owner["pid"]
             if one not in right:
                 raise Failure(f"{owner['role']} among {sorted(right)}", owner)

@@ -26,6 +26,7 @@ enum {
         KEY_ROOT,
         KEY_DEADLOCKS,
         KEY_FORMAT,
+        KEY_SOURCE,
 };
 
 #define WATCH_MIN_NS 100000000 /* below this pwhy would be the load that it looks for */
@@ -36,6 +37,9 @@ static const struct argp_option option_table[] = {
         { "idle", KEY_IDLE, NULL, 0,
                 "Every process, and kernel threads that have nothing to do too", 1 },
         { "proc", KEY_PROC, "DIR", 0, "A recorded tree, or another mount of proc, not /proc", 1 },
+        { "source", KEY_SOURCE, "SOURCE", 0,
+                "proc (files), bpf (a program inside the kernel), or auto: what works and pays",
+                1 },
         { "explain-stack", KEY_TEXT, "FILE", 0,
                 "Pasted stacks or a kernel log (-: standard input), not this machine", 1 },
         { NULL, 0, NULL, 0, "Only threads that pass every filter (without a target: of all):", 2 },
@@ -217,6 +221,12 @@ static void set_format(struct options *o, const char *format, struct argp_state 
         o->graph = true;
 }
 
+static void set_source(struct options *o, const char *source, struct argp_state *state)
+{
+        if (pwhy_query_set_source(o->query, source) < 0)
+                argp_error(state, "'%s' is no source; --source takes auto, proc or bpf", source);
+}
+
 static void add_target(struct options *o, const char *target, struct argp_state *state)
 {
         int r = pwhy_query_add_target(o->query, target);
@@ -334,6 +344,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
                 break;
         case KEY_PROC:
                 set_proc(o, arg, state);
+                break;
+        case KEY_SOURCE:
+                set_source(o, arg, state);
                 break;
         case KEY_TEXT:
                 o->text = arg;

@@ -74,6 +74,11 @@ PWHY_EXPORT void pwhy_query_set_blocked_for(struct pwhy_query *query, int64_t ns
 /* Only threads that are in a deadlock, or wait behind one. */
 PWHY_EXPORT void pwhy_query_set_deadlocked(struct pwhy_query *query, bool deadlocked);
 
+/* From where: "proc" reads files, "bpf" runs a program inside the kernel, "auto" (at first) does
+ * what works and pays. With "bpf" a snapshot is empty, and says why, where that cannot be had.
+ * -EINVAL for others. */
+PWHY_EXPORT int pwhy_query_set_source(struct pwhy_query *query, const char *source);
+
 /* How long to wait altogether for files that do not answer, in nanoseconds; 2 s at first. */
 PWHY_EXPORT void pwhy_query_set_timeout(struct pwhy_query *query, int64_t ns);
 
@@ -85,6 +90,18 @@ struct pwhy_snapshot;
 PWHY_EXPORT int pwhy_snapshot_take(
         const struct pwhy_query *query, struct pwhy_snapshot **ret_snapshot);
 PWHY_EXPORT void pwhy_snapshot_free(struct pwhy_snapshot *snapshot);
+
+/*
+ * The same again and again: what is not taken from files is kept from one snapshot to the next, and
+ * a thread that has not run in between is not looked at anew inside the kernel. The query is
+ * borrowed, and must neither change nor end before the capture is freed. Each snapshot stands by
+ * itself. Where nothing can be kept, this is pwhy_snapshot_take().
+ */
+struct pwhy_capture;
+PWHY_EXPORT int pwhy_capture_new(const struct pwhy_query *query, struct pwhy_capture **ret_capture);
+PWHY_EXPORT int pwhy_capture_take(
+        struct pwhy_capture *capture, struct pwhy_snapshot **ret_snapshot);
+PWHY_EXPORT void pwhy_capture_free(struct pwhy_capture *capture);
 
 /*
  * The same from text[0..len) instead of /proc: stacks that somebody copied from a terminal or

@@ -258,12 +258,15 @@ struct thread {
         struct process *process;
         pid_t tid;
         const char *comm;
-        char state;        /* R S D T t Z X I P, as in stat(5); 0: not known */
-        int cpu;           /* last CPU; -1: not known */
-        bool moved;        /* ran while it was read, every time: facts may not fit together */
-        bool on_cpu;       /* state R: it was seen to run (its CPU time grew) */
-        bool has_on_cpu;   /* …and this is known */
-        uint64_t switches; /* voluntary + involuntary context switches */
+        char state;           /* R S D T t Z X I P, as in stat(5); 0: not known */
+        int cpu;              /* last CPU; -1: not known */
+        bool moved;           /* ran while it was read, every time: facts may not fit together */
+        bool on_cpu;          /* state R: it was seen to run (its CPU time grew) */
+        bool has_on_cpu;      /* …and this is known */
+        bool has_ready_for;   /* state R, on no CPU: on a queue for one… */
+        int64_t ready_for_ns; /* …for so long */
+        bool throttled;       /* the kernel says that its group has used up its CPU quota */
+        uint64_t switches;    /* voluntary + involuntary context switches */
         bool has_switches;
         uint64_t sleep_start_ns; /* scheduler clock when it last ran; 0: not known */
         bool has_for;

@@ -2,6 +2,7 @@
 /*
  * The way of the data; the only file that knows the order:
  *
+ *      sample of the threads, where the kernel can be asked   here: it cannot hang
  *      select → capture (with resolve within) → sockets      in the worker, which may be
  *                                                            abandoned and started again
  *      → times → explain → filter → graph                    here, from memory alone
@@ -28,7 +29,9 @@
 #include "base/worker.h"
 #include "capture/paste.h"
 #include "capture/schedclock.h"
+#include "capture/session.h"
 #include "capture/source.h"
+#include "capture/taskiter.h"
 #include "explain/explain.h"
 #include "graph/chain.h"
 #include "graph/proof.h"
@@ -40,12 +43,13 @@
 #include "target/textselect.h"
 
 /* The first that opens is used. */
-static const struct source_ops *const sources[] = { &source_proc };
+static const struct source_ops *const sources[] = { &source_bpf, &source_proc };
 
 struct job { /* in shared memory */
         struct snapshot *snapshot;
         const struct pwhy_query *query;
         struct watch *watch;
+        struct session *session;
         pid_t caller;
         const struct owner *owners; /* whom to look at; NULL: what the query says */
         size_t n_owners;
@@ -56,6 +60,12 @@ struct job { /* in shared memory */
         bool captured; /* all of them are */
         struct schedclock *clock;
         struct socket_query *sockets;
+};
+
+struct look { /* at what was not asked for */
+        struct job *job;
+        struct pwhy_query query;
+        struct session *session; /* its own; NULL: not needed so far */
 };
 
 /* First line of a file of the tree, for facts about the host. */
@@ -138,20 +148,27 @@ static int job_select(struct job *j, struct procio *io)
         return r;
 }
 
+/* resolver NULL: nothing but stacks is wanted, and the session has them all. */
 static int job_capture(struct job *j, struct procio *io, struct resolver *resolver)
 {
         struct snapshot *s = j->snapshot;
         const struct within within = { resolver, resolver_process, resolver_thread };
         int r = -ENOSYS;
 
+        if (session_is_forced(j->session) && !session_table(j->session)) {
+                s->source = source_bpf.name;
+                return 0; /* a gap says why */
+        }
+
         for (size_t i = 0; i < sizeof(sources) / sizeof(*sources) && r < 0; i++) {
                 struct source *source = NULL;
 
-                r = sources[i]->open(io, j->watch, s, j->query, &source);
+                r = sources[i]->open(io, j->watch, s, j->query, j->session, &source);
                 if (r < 0)
                         continue;
                 s->source = sources[i]->name;
-                r = sources[i]->capture(source, j->selection, &j->next, &within);
+                r = sources[i]->capture(source, resolver ? j->selection : NULL, &j->next,
+                        resolver ? &within : NULL);
                 sources[i]->close(source);
         }
         if (r == 0)
@@ -182,6 +199,21 @@ static int job_run(void *arg)
         if (r == 0 && j->proof)
                 proof_read(io, j->proof);
         resolver_free(resolver);
+        procio_free(io);
+        return r;
+}
+
+/* Stacks of everything: from what the caller has sampled, without reading a file. */
+static int job_run_whole(struct job *j)
+{
+        struct procio *io;
+        int r = procio_new(NULL, NULL, &io);
+
+        if (r < 0)
+                return r;
+        host_read(io, j->snapshot, true);
+        clocks_read(io, j->snapshot);
+        r = job_capture(j, io, NULL);
         procio_free(io);
         return r;
 }
@@ -240,24 +272,63 @@ static void gap_worker(struct job *j, int r)
                 s->n_lost += j->selection->n_targets - j->next;
 }
 
+/* What was captured by another look becomes part of s. */
+static void snapshot_join(struct snapshot *s, const struct snapshot *part)
+{
+        struct process *next;
+
+        for (struct process *p = part->processes; p; p = next) {
+                next = p->next;
+                p->context = true;
+                snapshot_add_process(s, p);
+        }
+        for (const struct gap *g = part->gaps; g; g = g->next)
+                snapshot_gap(s, g->what, g->why, g->remedy, g->hides);
+}
+
+/*
+ * What the kernel tells of threads that were not asked for: no filter of the query holds for them.
+ * Made when it is first needed.
+ */
+static int look_sample(struct look *l)
+{
+        struct job *j = l->job;
+        int r = 0;
+
+        if (!session_table(j->session))
+                return 0;
+        if (!l->session)
+                r = session_new(&l->query, &l->session);
+        if (r == 0)
+                r = session_sample(l->session);
+        if (r > 0)
+                j->watch->n_keep = taskiter_fds(session_iter(l->session), j->watch->keep);
+        return r < 0 ? r : 0;
+}
+
 /* What a wait chain leads to, or once more what may be a deadlock: struct looker. */
-static int job_look(
+static int look_run(
         void *arg, struct snapshot *s, const struct owner *owners, size_t n, struct proof *proof)
 {
-        const struct job *first = arg;
-        struct arena *a = s->arena;
-        struct job *j = arena_dup(a, first, sizeof(*first));
-        struct pwhy_query *query = arena_new_one(a, struct pwhy_query);
-        struct selection *selection = arena_new_one(a, struct selection);
-        struct process *last = s->processes;
-        int r;
+        struct look *l = arg;
+        const struct snapshot *first = l->job->snapshot;
+        struct job *j = arena_dup(s->arena, l->job, sizeof(*j));
+        struct snapshot *part = arena_new_one(s->arena, struct snapshot);
+        struct selection *selection = arena_new_one(s->arena, struct selection);
+        int r = j && part && selection ? look_sample(l) : -ENOMEM;
 
-        if (!j || !query || !selection)
-                return -ENOMEM;
-        *query = (struct pwhy_query){ .proc = first->query->proc,
-                .timeout_ns = first->query->timeout_ns / 4 };
-        j->snapshot = s;
-        j->query = query;
+        if (r < 0)
+                return r;
+        snapshot_init(part, s->arena);
+        part->host = first->host;
+        part->captured_at = first->captured_at;
+        part->monotonic_ns = first->monotonic_ns;
+        part->boottime_ns = first->boottime_ns;
+        part->has_clocks = first->has_clocks;
+        j->snapshot = part;
+        j->query = &l->query;
+        if (l->session)
+                j->session = l->session;
         j->selection = selection;
         j->owners = owners;
         j->n_owners = n;
@@ -265,24 +336,15 @@ static int job_look(
         j->selected = j->captured = false;
         j->next = 0;
         j->sockets = NULL;
-        if (s != first->snapshot) {
-                s->host = first->snapshot->host;
-                s->captured_at = first->snapshot->captured_at;
-                s->monotonic_ns = first->snapshot->monotonic_ns;
-                s->boottime_ns = first->snapshot->boottime_ns;
-                s->has_clocks = first->snapshot->has_clocks;
-        }
-        while (last && last->next)
-                last = last->next;
-        r = worker_run(j->watch, query->timeout_ns, job_run, j);
-        last = last ? last->next : s->processes;
-        for (struct process *p = last; p; p = p->next)
-                p->context = true;
-        /* What was captured before it ran out of time is whole, too. */
+        r = worker_run(j->watch, l->query.timeout_ns, job_run, j);
         if (r < 0 && r != -ETIMEDOUT && r != -EIO)
                 return r;
-        times_apply(j, s);
-        return explain_processes(s, last) < 0 ? -ENOMEM : r;
+        /* What was captured before it ran out of time is whole, too. */
+        times_apply(j, part);
+        if (explain_snapshot(part) < 0)
+                return -ENOMEM;
+        snapshot_join(s, part);
+        return r;
 }
 
 /* A filter on what the graph says: the last of all. */
@@ -300,7 +362,13 @@ static void filter_deadlocked(struct snapshot *s)
 static int job_explain(struct job *j, const struct pwhy_query *query, bool in_time)
 {
         struct snapshot *s = j->snapshot;
-        const struct looker looker = { j, job_look, query->timeout_ns };
+        struct look look = {
+                .job = j,
+                .query = { .proc = query->proc,
+                        .source = query->source,
+                        .timeout_ns = query->timeout_ns / 4 },
+        };
+        const struct looker looker = { &look, look_run, query->timeout_ns };
         int r = 0;
 
         times_apply(j, s);
@@ -313,10 +381,30 @@ static int job_explain(struct job *j, const struct pwhy_query *query, bool in_ti
                 r = chain_finish(s, query->proc || !in_time ? NULL : &looker);
         if (r == 0 && query->deadlocked)
                 filter_deadlocked(s);
+        session_free(look.session);
         return r;
 }
 
-int pipeline_run(const struct pwhy_query *query, struct pwhy_snapshot **ret_snapshot)
+static int job_start(struct job *j, const struct pwhy_query *query)
+{
+        int r = session_sample(j->session);
+
+        if (r < 0)
+                return r;
+        if (r > 0)
+                j->watch->n_keep = taskiter_fds(session_iter(j->session), j->watch->keep);
+        if (r > 0 && j->query->raw && session_is_whole(j->session))
+                return job_run_whole(j);
+        r = worker_run(j->watch, query->timeout_ns, job_run, j);
+        if (r == -ETIMEDOUT || r == -EIO)
+                gap_worker(j, r);
+        else if (r < 0)
+                return r;
+        return 0;
+}
+
+int pipeline_run(const struct pwhy_query *query, struct session *session,
+        struct pwhy_snapshot **ret_snapshot)
 {
         struct arena *a = arena_new();
         struct pwhy_query light = *query;
@@ -343,15 +431,15 @@ int pipeline_run(const struct pwhy_query *query, struct pwhy_snapshot **ret_snap
         j->snapshot = &snapshot->model;
         j->selection = &snapshot->selection;
         j->query = &light;
+        j->session = session;
         snapshot->watch = j->watch;
         j->caller = getpid();
 
-        r = worker_run(j->watch, query->timeout_ns, job_run, j);
-        if (r == -ETIMEDOUT || r == -EIO)
-                gap_worker(j, r);
-        else if (r < 0)
+        r = job_start(j, query);
+        if (r < 0)
                 goto fail;
-        r = job_explain(j, query, r == 0);
+        session_gaps(session, &snapshot->model);
+        r = job_explain(j, query, j->captured);
         if (r < 0)
                 goto fail;
         snapshot->model.duration_ns = clock_ns(CLOCK_MONOTONIC) - start;

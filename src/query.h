@@ -15,6 +15,8 @@ struct filter {
         char *cgroup; /* without a trailing slash; NULL: any */
 };
 
+enum query_source { QUERY_SOURCE_ANY, QUERY_SOURCE_PROC, QUERY_SOURCE_BPF };
+
 struct pwhy_query {
         char *proc; /* NULL: the live /proc */
         char **targets;
@@ -29,4 +31,5 @@ struct pwhy_query {
         int64_t blocked_for_ns; /* 0: any */
         bool deadlocked;        /* only those in or behind a deadlock */
         int64_t timeout_ns;
+        enum query_source source;
 };

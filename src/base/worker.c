@@ -156,12 +156,25 @@ static bool child_watch(struct watch *w, const struct child *c, int64_t patience
 }
 
 /* A child that is stuck must not keep the program's sockets, pipes and terminals open. */
-static void child_drop_fds(void)
+static void child_drop_fds(const struct watch *w)
 {
         int null;
 
 #ifdef SYS_close_range /* since 5.9; without it, the standard streams at least */
-        syscall(SYS_close_range, 3, UINT_MAX, 0);
+        unsigned from = 3;
+
+        for (;;) {
+                unsigned kept = UINT_MAX;
+
+                for (size_t i = 0; i < w->n_keep; i++)
+                        if ((unsigned)w->keep[i] >= from && (unsigned)w->keep[i] < kept)
+                                kept = (unsigned)w->keep[i];
+                if (kept > from)
+                        syscall(SYS_close_range, from, kept == UINT_MAX ? kept : kept - 1, 0);
+                if (kept == UINT_MAX)
+                        break;
+                from = kept + 1;
+        }
 #endif
         null = open("/dev/null", O_RDWR | O_CLOEXEC);
         if (null < 0)
@@ -176,7 +189,7 @@ static _Noreturn void child_run(struct watch *w, pid_t parent, int (*job)(void *
 {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         if (getppid() == parent) {
-                child_drop_fds();
+                child_drop_fds(w);
                 w->result = job(arg);
                 __atomic_store_n(&w->done, true, __ATOMIC_RELEASE);
         }

@@ -15,6 +15,7 @@
 
 struct procio;
 struct pwhy_query;
+struct session;
 struct source;
 struct watch;
 
@@ -33,14 +34,17 @@ struct source_ops {
 
         /* 0, or a negative errno where this source cannot work on this machine. */
         int (*open)(struct procio *io, struct watch *watch, struct snapshot *s,
-                const struct pwhy_query *query, struct source **ret_source);
+                const struct pwhy_query *query, struct session *session,
+                struct source **ret_source);
 
-        /* Targets from *next on; *next grows as processes are added to the snapshot. within
-         * is NULL for a raw query. 0 or -ENOMEM; everything else is a gap. */
+        /* Targets from *next on (a session that is whole needs none: selection is NULL then); *next
+         * grows as processes are added to the snapshot. within is NULL for a raw query. 0 or
+         * -ENOMEM; everything else is a gap. */
         int (*capture)(struct source *source, const struct selection *selection, size_t *next,
                 const struct within *within);
 
         void (*close)(struct source *source); /* NULL-safe */
 };
 
+extern const struct source_ops source_bpf;
 extern const struct source_ops source_proc;

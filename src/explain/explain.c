@@ -276,12 +276,15 @@ static void evidence_fill(struct explainer *e, struct thread *t, const struct ma
         else if (t->call.object && t->call.object->kind &&
                  strcmp(t->call.object->kind, "futex") == 0)
                 evidence_add(w, words_evidence(e->arena, t->call.object));
+        if (m->rule->subject == SUBJECT_BLOCKER)
+                evidence_add(w, "the kernel names the lock");
         if (w->object)
                 evidence_add(w, w->object->note);
         if (w->object)
                 evidence_add(w, w->object->waiters);
         evidence_add(w, place_evidence(e->arena, w->object));
-        if ((m && !m->rule->calls && !m->rule->leaf) || !w->n_evidence)
+        if ((!m->rule->calls && !m->rule->leaf && m->rule->subject != SUBJECT_BLOCKER) ||
+                !w->n_evidence)
                 evidence_add(w, arena_printf(e->arena, "state %c", t->state ? t->state : '?'));
 }
 
@@ -299,6 +302,8 @@ static struct object *wait_object(struct explainer *e, const struct match *m, st
                 return call;
         case SUBJECT_CGROUP:
                 return t->cgroup;
+        case SUBJECT_BLOCKER:
+                return t->blocker;
         case SUBJECT_PLACE:
                 return place_object(e->arena, rule, t);
         case SUBJECT_LOCK:
@@ -489,12 +494,12 @@ static void situations_clear(struct explainer *e)
         }
 }
 
-int explain_processes(struct snapshot *s, struct process *from)
+int explain_snapshot(struct snapshot *s)
 {
         struct explainer e = { .snapshot = s, .arena = s->arena };
         int r = 0;
 
-        for (struct process *p = from; p; p = p->next) {
+        for_each_process(p, s) {
                 for_each_thread(t, p)
                         if (r == 0)
                                 r = explain_thread(&e, t);
@@ -503,9 +508,4 @@ int explain_processes(struct snapshot *s, struct process *from)
         }
         situations_clear(&e);
         return r < 0 ? r : arena_failed(s->arena) ? -ENOMEM : 0;
-}
-
-int explain_snapshot(struct snapshot *s)
-{
-        return explain_processes(s, s->processes);
 }

@@ -41,6 +41,7 @@
 
 const struct rule rules[] = {
 #include "explain/rules-state.def"
+#include "explain/rules-lock.def"
 #include "explain/rules-storage.def"
 #include "explain/rules-socket.def"
 #include "explain/rules-file.def"

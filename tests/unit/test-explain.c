@@ -186,7 +186,9 @@ static void when_satisfy(struct scene *sc, const struct rule *rule)
         else if (rule->when == when_traced_unseen) {
                 t->tracer = 7;
                 t->kernel_stack = NULL;
-        } else if (rule->when == when_cgroup || rule->when == when_throttled) {
+        } else if (rule->when == when_cgroup || rule->when == when_throttled ||
+                   rule->when == when_throttled_told) {
+                t->throttled = rule->when == when_throttled_told;
                 t->cgroup = scene_object(sc, "cgroup", -1);
                 t->has_on_cpu = true;
         } else if (rule->when == when_on_remote || rule->when == when_on_fuse) {
@@ -194,6 +196,10 @@ static void when_satisfy(struct scene *sc, const struct rule *rule)
                 t->call.object->fs = rule->when == when_on_fuse ? "fuse.sshfs" : "nfs4";
         } else if (rule->when == when_pty_master)
                 o->path = "/dev/ptmx";
+        else if (rule->when == when_blocker)
+                t->blocker = scene_object(sc, "kernel-mutex", -1);
+        else if (rule->when == when_queued)
+                t->has_ready_for = t->has_on_cpu = true;
         else if (rule->when == when_posix_lock)
                 t->call.args[1] = 7;
         else if (rule->when == when_ofd_lock)
@@ -315,7 +321,7 @@ static void test_texts(void **state)
         static const char words[] =
                 "object|peer|child|children|parent|tracer|call|cpu|leaf|"
                 "members|left|atmost|backlog|incall|"
-                "server|daemon|automounter|device|for|whose|needed|by|about|pending";
+                "server|daemon|automounter|device|for|whose|needed|by|about|pending|lock|held";
 
         (void)state;
         for (size_t i = 0; i < n_rules; i++) {
@@ -373,6 +379,9 @@ static void test_subjects(void **state)
                 if (r->made && !kind_known(r->made))
                         fail_msg("%s: makes %s", r->name, r->made);
                 switch (r->subject) {
+                case SUBJECT_BLOCKER: /* of whatever kind the kernel says */
+                        assert_null(r->made);
+                        break;
                 case SUBJECT_NONE:
                         if (r->made || strstr(r->text, "{object}") || strstr(r->text, "{peer}"))
                                 fail_msg("%s: an object, and none", r->name);

@@ -26,7 +26,7 @@
 #define FUTEX_WAITS                                                                                \
         "futex_wait*|__futex_wait|futex_do_wait|do_futex|futex_wait_queue*|sys:futex|"             \
         "sys:futex_wait"
-#define FUTEX_LOCKS "futex_lock_pi|rt_mutex_*|__rt_mutex_*|rt_mutex_slowlock*|sys:futex|do_futex"
+#define FUTEX_LOCKS "futex_lock_pi|rt_mutex_*|__rt_mutex_*|rt_mutex_slowlock*"
 #define SLEEPS "nanosleep|clock_nanosleep|clock_nanosleep_time64"
 #define DATAGRAM_LEAF                                                                              \
         "__skb_wait_for_more_packets|__skb_recv_udp|__skb_recv_datagram|wait_for_packet|"          \

@@ -41,6 +41,25 @@ static int toward_compare(const void *a, const void *b)
         return number_compare(x, y);
 }
 
+/* What it waits on, without the number of the fd, which is each waiter's own. */
+static int object_compare(const struct thread *t, const struct thread *u)
+{
+        const struct object *a = t->wait.object, *b = u->wait.object;
+        int order;
+
+        if (!a || !b || !a->kind || !b->kind)
+                return text_compare(t->wait.text, u->wait.text);
+        order = strcmp(a->kind, b->kind);
+        if (order == 0 && (a->inode || b->inode) && a->inode != b->inode)
+                order = a->inode < b->inode ? -1 : 1;
+        if (order == 0 && a->has_address && b->has_address && a->address != b->address)
+                order = a->address < b->address ? -1 : 1;
+        /* Nothing says that it is the same one. */
+        if (order == 0 && !a->inode && !(a->has_address && b->has_address))
+                order = text_compare(t->wait.text, u->wait.text);
+        return order;
+}
+
 struct twig { /* to be sorted: a thread, with what it is sorted by */
         const struct thread *thread;
         bool bears;
@@ -60,7 +79,9 @@ static int twig_compare(const void *a, const void *b)
         if (!x->bears)
                 order = text_compare(t->process->comm, u->process->comm);
         if (!x->bears && order == 0)
-                order = text_compare(t->wait.text, u->wait.text);
+                order = (t->wait.reason > u->wait.reason) - (t->wait.reason < u->wait.reason);
+        if (!x->bears && order == 0)
+                order = object_compare(t, u);
         return order ? order : number_compare(t, u);
 }
 

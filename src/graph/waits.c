@@ -95,13 +95,24 @@ static bool wait_is_closed(const struct thread *t)
         }
 }
 
+/*
+ * What a lock is, is read from memory or known from the call alone, and so likely at best; who
+ * holds it was read from the lock itself. A ring of such waits, each of whose holders is the next,
+ * and none of which changes, is no coincidence.
+ */
+static bool wait_is_sure(const struct wait *w)
+{
+        return w->confidence == CONFIDENCE_CERTAIN ||
+               (w->confidence == CONFIDENCE_LIKELY && w->reason == REASON_LOCK);
+}
+
 bool wait_is_held(const struct thread *t)
 {
         const struct wait *w = &t->wait;
 
         if ((t->state != 'S' && t->state != 'D') || t->moved || !t->has_switches)
                 return false;
-        if (!w->n_on || w->confidence != CONFIDENCE_CERTAIN || (w->on_any && !w->on_whole))
+        if (!w->n_on || !wait_is_sure(w) || (w->on_any && !w->on_whole))
                 return false;
         return call_has_no_end(&t->call) && wait_is_closed(t);
 }

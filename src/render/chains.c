@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "base/arena.h"
 #include "base/clock.h"
 #include "base/escape.h"
 #include "model.h"
@@ -50,6 +51,22 @@ static const char *time_of(
                 duration_format(text, longest->for_ns), NULL);
 }
 
+/* The sentence of look-alikes: the number of an fd that is not the same in all is left out. */
+static const char *text_of(struct page *p, const struct thread *const *threads, size_t n)
+{
+        const char *text = threads[0]->wait.text, *fd = strstr(text, " (fd "), *end;
+        bool same = true;
+
+        for (size_t i = 1; i < n && same; i++)
+                same = threads[i]->wait.text && strcmp(threads[i]->wait.text, text) == 0;
+        end = fd ? fd + strlen(" (fd ") + strspn(fd + strlen(" (fd "), "0123456789") : NULL;
+        if (same || !end || *end != ')')
+                return page_safe(p, text, ESCAPE_PATH_MAX);
+        return page_safe(p,
+                page_join(p, arena_strn(p->scratch, text, (size_t)(fd - text)), end + 1, NULL),
+                ESCAPE_PATH_MAX);
+}
+
 const char *thread_clause(struct page *p, const struct thread *const *threads, size_t n)
 {
         const struct thread *t = threads[0];
@@ -59,7 +76,7 @@ const char *thread_clause(struct page *p, const struct thread *const *threads, s
                 return ": what it does is not known";
         if (t->wait.reason != REASON_UNKNOWN && t->wait.confidence != CONFIDENCE_CERTAIN)
                 sure = t->wait.confidence == CONFIDENCE_LIKELY ? " (likely)" : " (a guess)";
-        safe = page_safe(p, text, ESCAPE_PATH_MAX);
+        safe = text_of(p, threads, n);
         if (is_lasting(t) && *time_of(p, threads, n, ""))
                 return page_join(p, n > 1 ? " have been " : " has been ", safe,
                         time_of(p, threads, n, " for "), sure, NULL);

@@ -92,16 +92,18 @@ static bool mutex_contended(const struct lock_view *v, const struct mutex *m)
 bool lock_glibc_mutex(const struct lock_view *v, struct lock_seen *ret)
 {
         struct mutex m;
-        bool recursive;
+        bool counted;
 
         if (!mutex_read(v, &m) || m.kind & ~KIND_ALL || !mutex_contended(v, &m))
                 return false;
         if (m.kind & KIND_PP && m.kind & (KIND_PI | KIND_ROBUST))
                 return false;
-        recursive = (m.kind & KIND_TYPE) == KIND_RECURSIVE;
+        /* All but the simple ones count, whether they may be locked again or not. */
+        counted = (m.kind & KIND_TYPE) == KIND_RECURSIVE ||
+                  m.kind & (KIND_ROBUST | KIND_PI | KIND_PP);
         if (!m.owner || m.owner > FUTEX_TID_MASK || !m.nusers || m.nusers > USERS_MAX)
                 return false;
-        if (recursive ? !m.count || m.count > USERS_MAX : m.count)
+        if (counted ? !m.count || m.count > USERS_MAX : m.count)
                 return false;
         if (m.spins && (m.kind & KIND_TYPE) != KIND_ADAPTIVE && !(m.kind & KIND_ELISION) &&
                 !(is_narrow(v) && m.kind & KIND_ROBUST))

@@ -121,8 +121,25 @@ static const struct peer_kind *kind_of(const struct object *o)
         return NULL;
 }
 
-static void found_set(struct peers *p, struct object *o, const struct ends *e)
+/*
+ * A thread that is alone in its process cannot help itself. It stays only where it is the only one
+ * that could: then nobody can.
+ */
+static void self_drop(const struct thread *t, struct ends *e)
 {
+        if (t->process->n_alive != 1 || (e->n == 1 && e->whole))
+                return;
+        for (size_t i = 0; i < e->n; i++) {
+                if (e->owners[i].pid != t->process->pid)
+                        continue;
+                memmove(e->owners + i, e->owners + i + 1, (--e->n - i) * sizeof(*e->owners));
+                return;
+        }
+}
+
+static void found_set(struct peers *p, const struct thread *t, struct object *o, struct ends *e)
+{
+        self_drop(t, e);
         o->owners = arena_dup(resolver_snapshot(p->resolver)->arena, e->owners,
                 e->n * sizeof(*e->owners));
         o->n_owners = o->owners ? e->n : 0;
@@ -156,7 +173,7 @@ static const struct object *plain_find(
                 e->whole = fdscan_whole(p->scan);
                 kind->find(p, t, o, direction, e);
                 l->key = probe.key;
-                found_set(p, &l->found, e);
+                found_set(p, t, &l->found, e);
                 HASH_ADD(hh, p->lists, key, sizeof(l->key), l);
         } else {
                 free(l);
@@ -219,7 +236,7 @@ static void set_resolve(struct peers *p, struct thread *t, struct object *o)
         /* Another thread may add what is ready to an epoll set (epoll_ctl(2)). */
         if (strcmp(o->kind, "epoll") == 0 && t->process->n_alive != 1)
                 e->whole = false;
-        found_set(p, o, e);
+        found_set(p, t, o, e);
         free(e);
 }
 

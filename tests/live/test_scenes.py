@@ -72,6 +72,7 @@ class Row:
     members: bool = False  # the set's members must be those of the ready line
     deadline: str = "may"  # "must" be there, "may", or "never"
     most: str = "certain"  # highest confidence that is right
+    least: str = "guess"  # lowest one that root must get
     calls: str = ""  # allowed names of the system call
     also: str = ""  # reasons that may be true for a moment: ask again
     holder: bool = False  # all of the ready line's holders must be named, nobody else
@@ -244,6 +245,19 @@ def check_self(evidence, ready, thread):
         raise Failure(f"that {ready['holder']} holds it itself", wait["text"])
 
 
+def check_readers(_evidence, _ready, thread):
+    """How many hold it is known, and said; not who."""
+    wait = thread["wait"]
+    if wait["on"] or "held by 2 readers" not in wait["text"]:
+        raise Failure("two readers and no names", f"{wait['text']} {wait['on']}")
+
+
+def check_nobody(_evidence, _ready, thread):
+    """A lock that does not record who has it."""
+    if thread["wait"]["on"]:
+        raise Failure("no holder", thread["wait"]["on"])
+
+
 def check_overlay(_evidence, ready, thread):
     """Its device number stands for no device."""
     thing = thread["wait"].get("object", {})
@@ -264,6 +278,11 @@ DISK = Row("disk", "file", "fd path fs mount", check=check_device)
 FUSE_FD = Row("reply", "fuse", "fd path", check=check_mount)
 STOPPED = Row("stopped")
 TRACED = Row("traced")
+
+# What a lock's memory looks like is likely; what the kernel was told as well, certain.
+MUTEX = Row("lock", "mutex", "address", most="likely", on="holder other")
+MUTEX_TOLD = Row("lock", "mutex", "address", on="holder other", least="certain")
+MUTEX_SHARED = Row("lock", "mutex", "address", on="holder holder")
 
 CHILD = Row("child", "process", "pid", check=check_child)
 # Its members are a group, so no single one is the object.
@@ -303,7 +322,7 @@ ROWS = {
     "unix-seqpacket-accept": Row("accept", "unix", "fd local"),
     "unix-recv": Row("receive", "unix", "fd local", on="peer stage"),
     "unix-seqpacket-recv": Row("receive", "unix", "fd local", on="peer stage"),
-    "unix-send-full": Row("send", "unix", "fd", on="peer stage pid"),
+    "unix-send-full": Row("send", "unix", "fd", on="peer stage"),
     "unix-connect-full": Row("connect", "unix", "fd"),
     "unix-dgram-recv": Row("receive", "unix", "fd local"),
     "unix-dgram-send-full": Row("send", "unix", "fd", on="peer stage"),
@@ -322,8 +341,8 @@ ROWS = {
     "tty-write-stopped": Row("write", "tty", "fd path", on="peer peer"),
     "tty-write-full": Row("write", "tty", "fd path", on="peer peer"),
     "tty-stopped": STOPPED,
-    "poll": dataclasses.replace(POLL, on="peer stage pid"),
-    "poll-timeout": dataclasses.replace(POLL, on="peer stage pid"),
+    "poll": dataclasses.replace(POLL, on="peer stage"),
+    "poll-timeout": dataclasses.replace(POLL, on="peer stage"),
     "poll-out": POLL,
     # Its arguments are no longer those of poll(2).
     "poll-restarted": Row("poll unknown", "poll-set -"),
@@ -331,20 +350,20 @@ ROWS = {
     "poll-sparse": POLL,
     "poll-sparse-timeout": POLL,
     "poll-sleep": SLEEP_POLL,
-    "ppoll": dataclasses.replace(POLL, on="peer stage pid"),
+    "ppoll": dataclasses.replace(POLL, on="peer stage"),
     "ppoll-timeout": POLL,
     "select": POLL,
     "select-timeout": POLL,
     "select-sleep": SLEEP_POLL,
     "pselect": POLL,
     "pselect-timeout": POLL,
-    "epoll-wait": dataclasses.replace(EPOLL, on="peer stage pid"),
-    "epoll-nested": dataclasses.replace(EPOLL, on="peer stage pid"),
+    "epoll-wait": dataclasses.replace(EPOLL, on="peer stage"),
+    "epoll-nested": dataclasses.replace(EPOLL, on="peer stage"),
     "epoll-stale": EPOLL,
     "epoll-stale-anonymous": Row("poll", "epoll", "fd", members=True, check=check_stale),
     "epoll-pwait2-timeout": EPOLL,
-    "eventfd-read": Row("read", "eventfd", "fd", on="peer stage pid"),
-    "eventfd-write": Row("write", "eventfd", "fd", on="peer stage pid"),
+    "eventfd-read": Row("read", "eventfd", "fd", on="peer stage"),
+    "eventfd-write": Row("write", "eventfd", "fd", on="peer stage"),
     "timerfd-read": Row("read", "timerfd", "fd", deadline="must"),
     "timerfd-read-realtime": Row("read", "timerfd", "fd", deadline="must"),
     "timerfd-read-unarmed": Row("read", "timerfd", "fd", deadline="never"),
@@ -373,15 +392,45 @@ ROWS = {
     # Whether it was moved to the lock already is nowhere to be read.
     "futex-requeue-pi": Row("futex", "futex", "address", most="likely"),
     "futex-requeued-pi": Row("lock futex", "mutex futex", "address", most="likely"),
-    "futex-pi": Row("lock futex", "mutex futex", "address"),
-    "pthread-mutex": Row("lock futex", "mutex futex", "address"),
+    "futex-pi": Row("lock", "futex", "address", on="holder other"),
+    "pthread-mutex": Row("lock", "mutex", "address", on="holder other"),
     "pthread-cond": Row("condition futex", "condvar futex", "address"),
     "pthread-cond-timed": Row("condition futex", "condvar futex", "address"),
-    "pthread-join": Row("join futex", "thread futex"),
+    "pthread-join": Row("join", "thread", on="thread other"),
     "sem-wait": Row("semaphore futex", "semaphore futex", "address"),
     "pthread-barrier": Row("barrier futex", "barrier futex", "address"),
-    "pthread-rwlock-read": Row("lock futex", "rwlock futex", "address"),
-    "pthread-rwlock-write": Row("lock futex", "rwlock futex", "address"),
+    "pthread-rwlock-read": Row("lock", "rwlock", "address", on="holder other"),
+    "pthread-rwlock-write": Row("lock", "rwlock", "address", on="holder other"),
+    "mutex-recursive": MUTEX,
+    "mutex-errorcheck": MUTEX,
+    "mutex-adaptive": MUTEX,
+    "mutex-robust": MUTEX_TOLD,
+    "mutex-inherit": MUTEX_TOLD,
+    "mutex-robust-inherit": MUTEX_TOLD,
+    "mutex-protect": MUTEX,
+    "mutex-timed": MUTEX,
+    "mutex-self": MUTEX,
+    # Who they are, the lock does not record.
+    "rwlock-readers": Row("lock", "rwlock", "address", check=check_readers),
+    "stdio-lock": MUTEX_TOLD,
+    "c11-mutex": MUTEX,
+    "c11-mutex-recursive": MUTEX,
+    "mutex-shared": MUTEX_SHARED,
+    "mutex-shared-recursive": MUTEX_SHARED,
+    "mutex-shared-robust": MUTEX_SHARED,
+    "mutex-shared-inherit": MUTEX_SHARED,
+    "mutex-shared-from-inside": MUTEX_SHARED,
+    "mutex-shared-to-inside": MUTEX_SHARED,
+    "mutex-shared-both-inside": MUTEX_SHARED,
+    "mutex-shared-robust-inside": MUTEX_SHARED,
+    "mutex-namespace": MUTEX,
+    "mutex-namespace-robust": MUTEX_TOLD,
+    "musl-normal": Row("lock", "mutex", "address", most="likely", check=check_nobody),
+    "musl-recursive": MUTEX,
+    "musl-errorcheck": MUTEX,
+    "musl-robust": MUTEX,
+    "musl-inherit": MUTEX_TOLD,
+    "musl-shared-robust": MUTEX_TOLD,
     "many-threads": Row("futex", "futex", "address", ask="pid",
                         check=check_crowd),
     "wait-any": Row("child", "process -"),
@@ -602,6 +651,8 @@ class Check:
         most = "likely" if reason == "unknown" else row.most
         if CONFIDENCES.index(confidence) > CONFIDENCES.index(most):
             raise Failure(f"{reason} at most {most}", confidence)
+        if self.evidence.root and CONFIDENCES.index(confidence) < CONFIDENCES.index(row.least):
+            raise Failure(f"{reason} at least {row.least}", confidence)
         if thread.get("deadlocked") or document.get("deadlocks"):
             raise Failure("no deadlock", document.get("deadlocks"))
 

@@ -152,12 +152,32 @@ static const char *symbol_of(const char *word, char ret[static WORD_MAX * 2])
         return ret;
 }
 
+/* A futex around which such a lock was seen. */
+static bool lock_satisfy(struct scene *sc, const struct rule *rule)
+{
+        bool joined = rule->when == when_joined || rule->when == when_joined_witnessed;
+        bool mutex = rule->when == when_mutex || rule->when == when_mutex_witnessed;
+        struct object *o;
+
+        if (!joined && !mutex && rule->when != when_rwlock)
+                return false;
+        o = sc->t->call.object = scene_object(sc, "futex", -1);
+        o->has_address = true;
+        o->lock_kind = joined ? "thread" : mutex ? "mutex" : "rwlock";
+        o->lock_layout = "a layout";
+        o->lock_witnessed =
+                rule->when == when_mutex_witnessed || rule->when == when_joined_witnessed;
+        return true;
+}
+
 static void when_satisfy(struct scene *sc, const struct rule *rule)
 {
         struct thread *t = sc->t;
         struct object *o = t->call.object;
         int op = t->call.desc ? syscall_arg(t->call.desc, 'O', 0) : -1;
 
+        if (lock_satisfy(sc, rule))
+                return;
         if (rule->when == when_listening)
                 o->state = "LISTEN";
         else if (rule->when == when_not_listening)
@@ -321,7 +341,7 @@ static void test_texts(void **state)
         static const char words[] =
                 "object|peer|child|children|parent|tracer|call|cpu|leaf|"
                 "members|left|atmost|backlog|incall|"
-                "server|daemon|automounter|device|for|whose|needed|by|about|pending|lock|held";
+                "server|daemon|automounter|device|for|whose|held|joined|needed|by|about|pending|lock";
 
         (void)state;
         for (size_t i = 0; i < n_rules; i++) {

@@ -496,7 +496,13 @@ static void test_ways_out(void **state)
         f->t[1]->has_switches = false;
         is_free(f);
         ring_of_two(f);
+        f->t[1]->wait.confidence = CONFIDENCE_GUESS;
+        is_free(f);
+        ring_of_two(f);
         f->t[1]->wait.confidence = CONFIDENCE_LIKELY;
+        chains(f);
+        assert_int_equal(count_deadlocks(f), 1); /* of a lock, whose holder is in it */
+        f->t[1]->wait.reason = REASON_JOIN;
         is_free(f);
         ring_of_two(f);
         f->t[1]->wait.reason = REASON_ZOMBIE;

@@ -91,7 +91,7 @@ static bool twig_alike(const struct twig *x, const struct twig *y)
 
         return !x->bears && !y->bears && t->toward == u->toward &&
                t->wait.reason == u->wait.reason && text_equal(t->process->comm, u->process->comm) &&
-               text_equal(t->wait.text, u->wait.text);
+               object_compare(t, u) == 0;
 }
 
 static bool is_waited_for(const struct forest *f, const struct thread *t)

@@ -118,7 +118,11 @@ static void cycle_end(struct ends *w, const uint32_t *nodes, uint32_t n)
         else if (end == END_BRANCHES)
                 end = cycle_only(w, nodes, n, leads_out);
         for (uint32_t i = 0; i < n; i++) {
-                w->end[nodes[i]] = end < 0 ? END_LOST : end;
+                bool branches = end == END_BRANCHES && w->g->nodes[nodes[i]].thread &&
+                                node_end(w, nodes[i]) == END_BRANCHES;
+
+                /* Each of several that can get out is where its chain branches. */
+                w->end[nodes[i]] = branches ? nodes[i] : end < 0 ? END_LOST : end;
                 if (!out && end < 0 && w->g->nodes[nodes[i]].thread)
                         w->g->nodes[nodes[i]].thread->circular = true;
         }

@@ -386,12 +386,28 @@ static void test_fan_in(void **state)
                 "    1006  root (pid 9) is sleeping\n");
         view_has(f, DOT, "1000 threads, such as", true);
 
+        /* The same lock, by whatever fd. */
+        for (int i = 0; i < 3; i++) {
+                t = actor(f, 5500 + i, "apt", REASON_LOCK,
+                        arena_printf(f->arena, "waiting for a lock on /x (fd %d) (flock)", i + 3));
+                t->wait.object = arena_new_one(f->arena, struct object);
+                t->wait.object->kind = "flock";
+                t->wait.object->inode = 4711;
+                t->wait.object->fd = i + 3;
+                waits_for(f, t, root);
+        }
+        chains(f, true);
+        view_has(f, GRAPH,
+                "3 threads of 3 processes apt (pid 5500, 5501, 5502) have been waiting for a lock "
+                "on /x (flock) for up to",
+                true);
+
         for (int i = 0; i < 30; i++) {
                 t = actor(f, 6000 + i, arena_printf(f->arena, "n%02d", i), REASON_LOCK, "waiting");
                 waits_for(f, t, root);
         }
         chains(f, true);
-        view_has(f, GRAPH, "└─ … and 16 more threads\n", true);
+        view_has(f, GRAPH, "└─ … and 17 more threads\n", true);
 }
 
 /* Nothing of a name reaches the terminal, or ends a string of DOT. */

@@ -36,7 +36,7 @@ void roots_begin(struct snapshot *s)
                         t->toward = NULL;
                         t->deadlocked = false;
                         t->deadlock = NULL;
-                        t->circular = false;
+                        t->circular = t->yields = false;
                         t->n_behind = 0;
                 }
         }
@@ -117,6 +117,8 @@ static void cycle_end(struct ends *w, const uint32_t *nodes, uint32_t n)
                 end = cycle_only(w, nodes, n, is_free);
         else if (end == END_BRANCHES)
                 end = cycle_only(w, nodes, n, leads_out);
+        if (!out && end >= 0)
+                w->g->nodes[end].thread->yields = true;
         for (uint32_t i = 0; i < n; i++) {
                 bool branches = end == END_BRANCHES && w->g->nodes[nodes[i]].thread &&
                                 node_end(w, nodes[i]) == END_BRANCHES;

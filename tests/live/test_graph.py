@@ -239,6 +239,24 @@ def ring_with_a_timeout():
 
 
 @test
+def ring_of_sockets_with_a_timeout():
+    """SO_RCVTIMEO: nothing in /proc shows it; the kernel tells, or it is said as a reservation."""
+    need_root()
+    with tangle("ring-rcvtimeo", 3) as actors:
+        document = look(*pids(actors))
+        if not document["deadlocks"]:
+            found = threads(document)
+            for actor in actors:
+                check_equal(root_of(found[actor]), actors[0], f"root of {actor}")
+        else:
+            check("socket's own timeout" in pwhy(*pids(actors), status=ANY).decode(), "reservation")
+    with tangle("ring-unix", 3) as actors:
+        text = pwhy("--deadlocks", *pids(actors), status=ANY).decode()
+        if not document["deadlocks"]:
+            check("timeout" not in text, text)
+
+
+@test
 def ring_with_a_stopped_member():
     """It is stopped, whatever it waited for: SIGCONT is what it needs first."""
     with tangle("ring-flock", 3) as actors:

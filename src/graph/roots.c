@@ -101,16 +101,18 @@ static bool leads_out(const struct ends *w, uint32_t n)
 
 static bool is_free(const struct ends *w, uint32_t n)
 {
-        return !w->g->nodes[n].held;
+        return !w->g->nodes[n].held && !w->g->nodes[n].left;
 }
 
 static void cycle_end(struct ends *w, const uint32_t *nodes, uint32_t n)
 {
         int64_t end = END_NONE;
-        bool out;
+        bool out, still = true;
 
-        for (uint32_t i = 0; i < n; i++)
+        for (uint32_t i = 0; i < n; i++) {
                 end = end_merge(end, node_end(w, nodes[i]));
+                still &= !w->g->nodes[nodes[i]].left; /* else it was one for a moment at most */
+        }
         out = end != END_NONE;
         /* Nobody outside: the one that can go on by itself, if only one can. */
         if (end == END_NONE)
@@ -125,7 +127,7 @@ static void cycle_end(struct ends *w, const uint32_t *nodes, uint32_t n)
 
                 /* Each of several that can get out is where its chain branches. */
                 w->end[nodes[i]] = branches ? nodes[i] : end < 0 ? END_LOST : end;
-                if (!out && end < 0 && w->g->nodes[nodes[i]].thread)
+                if (!out && still && end < 0 && w->g->nodes[nodes[i]].thread)
                         w->g->nodes[nodes[i]].thread->circular = true;
         }
         /* Sorted: threads come before processes. */

@@ -228,8 +228,9 @@ void chain_write(struct page *p, const struct thread *t, unsigned indent)
                         "not be proven");
         else if (t->wait.confidence != CONFIDENCE_GUESS)
                 end_write(p, indent, STYLE_DIM, "chain is cut: ",
-                        n ? "whom the last one waits for could not be looked at"
-                          : "whom it waits for could not be looked at");
+                        n ? "whom the last one waits for could not be looked at, or went on "
+                            "meanwhile"
+                          : "whom it waits for could not be looked at, or went on meanwhile");
 }
 
 /* A socket may have a timeout of its own, and the kernel could not be asked. */

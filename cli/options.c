@@ -26,6 +26,8 @@ enum {
         KEY_ROOT,
         KEY_DEADLOCKS,
         KEY_FORMAT,
+        KEY_NO_USER,
+        KEY_NO_KERNEL,
         KEY_SOURCE,
 };
 
@@ -60,6 +62,10 @@ static const struct argp_option option_table[] = {
                 "Only deadlocks, and threads in or behind one; exit status 4 if there is any", 3 },
         { "format", KEY_FORMAT, "FORMAT", 0,
                 "The graph as text, as dot for Graphviz, or as svg (needs Graphviz)", 3 },
+        { "no-user", KEY_NO_USER, NULL, 0, "Without user stacks, and what only they tell (faster)",
+                3 },
+        { "no-kernel", KEY_NO_KERNEL, NULL, 0, "Without kernel stacks, which still are evidence",
+                3 },
         { "watch", 'w', "SECONDS", 0, "Look again after so long, until interrupted; mark changes",
                 3 },
         { "color", KEY_COLOR, "WHEN", OPTION_ARG_OPTIONAL,
@@ -245,6 +251,9 @@ static void check_together(struct options *o, struct argp_state *state)
                 argp_error(state, "--json and --raw are two formats; choose one");
         if (o->threads && !o->raw)
                 argp_error(state, "--threads belongs to --raw; without it all threads are shown");
+        if (o->raw && (o->no_user || o->no_kernel))
+                argp_error(state, "--raw is the kernel stacks alone; leave out --no-%s",
+                        o->no_user ? "user" : "kernel");
         if (o->all && o->n_targets)
                 argp_error(state, "--all is every process; leave out --all or the targets");
         if (o->text && (o->proc || o->watch_ns))
@@ -277,6 +286,7 @@ static void finish(struct options *o, struct argp_state *state)
                 pwhy_query_set_all(o->query, true);
         pwhy_query_set_idle(o->query, o->idle);
         pwhy_query_set_raw(o->query, o->raw, o->raw && !o->threads);
+        pwhy_query_set_stacks(o->query, !o->no_kernel, !o->no_user);
         pwhy_query_set_deadlocked(o->query, o->deadlocks);
         o->format = o->json        ? PWHY_JSON
                     : o->raw       ? PWHY_RAW
@@ -335,6 +345,12 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
                 break;
         case KEY_THREADS:
                 o->threads = true;
+                break;
+        case KEY_NO_USER:
+                o->no_user = true;
+                break;
+        case KEY_NO_KERNEL:
+                o->no_kernel = true;
                 break;
         case 'w':
                 o->watch_ns = read_duration("watch", arg, WATCH_MIN_NS, state);

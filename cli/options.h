@@ -18,7 +18,7 @@ struct options {
         const char *text; /* file of pasted stacks, "-": standard input; NULL: none */
         bool svg;         /* the graph as a picture: what is rendered goes through dot(1) */
         /* For the check of what goes together: */
-        bool all, idle, json, raw, threads, of_users;
+        bool all, idle, json, raw, threads, of_users, no_user, no_kernel;
         bool graph, root, deadlocks, dot;
         unsigned n_filters, n_targets;
 };

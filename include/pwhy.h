@@ -85,6 +85,13 @@ PWHY_EXPORT void pwhy_query_set_timeout(struct pwhy_query *query, int64_t ns);
 /* Capture kernel stacks only, for PWHY_RAW; of processes only the main thread, if so. */
 PWHY_EXPORT void pwhy_query_set_raw(struct pwhy_query *query, bool raw, bool main_thread);
 
+/*
+ * Which stacks to show; both at first. Without kernel stacks, they are still read, since verdicts
+ * rest on them. User stacks are not even read then, and what a futex is used for is not known.
+ * After pwhy_query_set_raw() there are no user stacks.
+ */
+PWHY_EXPORT void pwhy_query_set_stacks(struct pwhy_query *query, bool kernel, bool user);
+
 /* Threads and what they wait for, at one moment. Free with pwhy_snapshot_free(). */
 struct pwhy_snapshot;
 PWHY_EXPORT int pwhy_snapshot_take(
@@ -124,6 +131,8 @@ PWHY_EXPORT int pwhy_explain_text(const struct pwhy_query *query, const char *te
 PWHY_EXPORT size_t pwhy_snapshot_count(const struct pwhy_snapshot *snapshot);
 /* Does a gap hide something that was asked for? */
 PWHY_EXPORT bool pwhy_snapshot_incomplete(const struct pwhy_snapshot *snapshot);
+/* Could the source that was asked for not be had, so that nothing was looked at? */
+PWHY_EXPORT bool pwhy_snapshot_blind(const struct pwhy_snapshot *snapshot);
 /* Targets that matched nothing, each with a sentence (what was looked for, near misses). The
  * text is borrowed from the snapshot, and escaped for a terminal. NULL beyond the count. */
 PWHY_EXPORT size_t pwhy_snapshot_unmatched(const struct pwhy_snapshot *snapshot);

@@ -3,8 +3,8 @@
  * The way of the data; the only file that knows the order:
  *
  *      sample of the threads, where the kernel can be asked   here: it cannot hang
- *      select → capture (with resolve within) → sockets      in the worker, which may be
- *                                                            abandoned and started again
+ *      select → capture (with resolve and copies of stacks   in the worker, which may be
+ *      within) → sockets → unwind                            abandoned and started again
  *      → times → explain → filter → graph                    here, from memory alone
  *
  * A wait chain may lead to processes that were not asked for: these are captured and explained
@@ -32,6 +32,7 @@
 #include "capture/session.h"
 #include "capture/source.h"
 #include "capture/taskiter.h"
+#include "capture/tasktable.h"
 #include "explain/explain.h"
 #include "graph/chain.h"
 #include "graph/proof.h"
@@ -41,6 +42,7 @@
 #include "resolve/sockets.h"
 #include "target/follow.h"
 #include "target/textselect.h"
+#include "unwind/unwinder.h"
 
 /* The first that opens is used. */
 static const struct source_ops *const sources[] = { &source_bpf, &source_proc };
@@ -55,11 +57,19 @@ struct job { /* in shared memory */
         size_t n_owners;
         struct proof *proof; /* to be filled at the end; NULL: none */
         struct selection *selection;
+        bool *blind;   /* the source that was asked for cannot be had */
         bool selected; /* the selection is whole */
         size_t next;   /* target to capture */
         bool captured; /* all of them are */
         struct schedclock *clock;
         struct socket_query *sockets;
+        struct unwind_progress unwound;
+};
+
+/* What happens while a thread holds still. */
+struct still {
+        struct resolver *resolver;
+        struct unwinder *unwinder; /* NULL: no user stacks are wanted */
 };
 
 struct look { /* at what was not asked for */
@@ -148,15 +158,56 @@ static int job_select(struct job *j, struct procio *io)
         return r;
 }
 
-/* resolver NULL: nothing but stacks is wanted, and the session has them all. */
-static int job_capture(struct job *j, struct procio *io, struct resolver *resolver)
+static void still_process(void *arg, struct process *p, int dir)
+{
+        struct still *still = arg;
+
+        resolver_process(still->resolver, p, dir);
+}
+
+static void still_thread(void *arg, struct thread *t, int dir)
+{
+        struct still *still = arg;
+
+        resolver_thread(still->resolver, t, dir);
+}
+
+static void still_stacks(void *arg, struct thread *const *threads, size_t n)
+{
+        struct still *still = arg;
+
+        if (still->unwinder)
+                unwinder_copy(still->unwinder, threads, n);
+}
+
+static bool recheck_refresh(void *arg, pid_t pid)
+{
+        struct job *j = arg;
+        const struct taskiter_scope scope = { .pid = pid };
+
+        return session_table(j->session) &&
+               tasktable_sample(session_table(j->session), &scope, NULL) == 0;
+}
+
+static bool recheck_unmoved(void *arg, const struct thread *t)
+{
+        struct job *j = arg;
+        const struct taskentry *e = tasktable_find(session_table(j->session), t->tid);
+
+        return e && e->task.pid == t->process->pid && e->task.switches == t->switches &&
+               !(e->task.flags & (WIRE_ON_CPU | WIRE_MOVED));
+}
+
+/* still NULL: nothing but kernel stacks is wanted. */
+static int job_capture(struct job *j, struct procio *io, struct still *still)
 {
         struct snapshot *s = j->snapshot;
-        const struct within within = { resolver, resolver_process, resolver_thread };
+        const struct within within = { still, still_process, still_thread, still_stacks };
         int r = -ENOSYS;
 
         if (session_is_forced(j->session) && !session_table(j->session)) {
                 s->source = source_bpf.name;
+                *j->blind = true;
                 return 0; /* a gap says why */
         }
 
@@ -167,8 +218,7 @@ static int job_capture(struct job *j, struct procio *io, struct resolver *resolv
                 if (r < 0)
                         continue;
                 s->source = sources[i]->name;
-                r = sources[i]->capture(source, resolver ? j->selection : NULL, &j->next,
-                        resolver ? &within : NULL);
+                r = sources[i]->capture(source, j->selection, &j->next, still ? &within : NULL);
                 sources[i]->close(source);
         }
         if (r == 0)
@@ -179,7 +229,8 @@ static int job_capture(struct job *j, struct procio *io, struct resolver *resolv
 static int job_run(void *arg)
 {
         struct job *j = arg;
-        struct resolver *resolver = NULL;
+        const struct recheck recheck = { j, recheck_refresh, recheck_unmoved };
+        struct still still = { 0 };
         struct procio *io;
         int r;
 
@@ -189,21 +240,27 @@ static int job_run(void *arg)
         if (!j->selected)
                 r = j->owners ? job_select_owners(j, io) : job_select(j, io);
         if (r == 0)
-                r = resolver_new(io, j->snapshot, &j->sockets, &resolver);
+                r = resolver_new(io, j->snapshot, &j->sockets, &still.resolver);
+        if (r == 0 && !j->query->raw && !j->query->no_user)
+                r = unwinder_new(io, j->watch, j->snapshot, j->query->timeout_ns, &j->unwound,
+                        &recheck, &still.unwinder);
         if (r == 0 && !j->captured)
-                r = job_capture(j, io, resolver);
+                r = job_capture(j, io, &still);
         if (r == 0 && j->clock)
                 schedclock_visit(j->clock, io, j->watch, j->snapshot);
         if (r == 0)
-                resolver_finish(resolver);
+                resolver_finish(still.resolver);
+        if (r == 0 && still.unwinder)
+                r = unwinder_finish(still.unwinder);
         if (r == 0 && j->proof)
                 proof_read(io, j->proof);
-        resolver_free(resolver);
+        unwinder_free(still.unwinder);
+        resolver_free(still.resolver);
         procio_free(io);
         return r;
 }
 
-/* Stacks of everything: from what the caller has sampled, without reading a file. */
+/* Stacks of everything are in what the caller has sampled. */
 static int job_run_whole(struct job *j)
 {
         struct procio *io;
@@ -211,11 +268,26 @@ static int job_run_whole(struct job *j)
 
         if (r < 0)
                 return r;
-        host_read(io, j->snapshot, true);
-        clocks_read(io, j->snapshot);
-        r = job_capture(j, io, NULL);
+        r = job_select(j, io);
+        if (r == 0)
+                r = job_capture(j, io, NULL);
         procio_free(io);
         return r;
+}
+
+/* Leaves the targets that no process was captured of; both are in the order of PIDs. */
+static void selection_reduce(struct selection *selection, const struct snapshot *s)
+{
+        const struct process *p = s->processes;
+        size_t n = 0;
+
+        for (size_t i = 0; i < selection->n_targets; i++) {
+                while (p && p->pid < selection->targets[i].pid)
+                        p = p->next;
+                if (!p || p->pid != selection->targets[i].pid)
+                        selection->targets[n++] = selection->targets[i];
+        }
+        selection->n_targets = n;
 }
 
 static void times_apply(const struct job *j, struct snapshot *s)
@@ -336,6 +408,7 @@ static int look_run(
         j->selected = j->captured = false;
         j->next = 0;
         j->sockets = NULL;
+        j->unwound = (struct unwind_progress){ 0 };
         r = worker_run(j->watch, l->query.timeout_ns, job_run, j);
         if (r < 0 && r != -ETIMEDOUT && r != -EIO)
                 return r;
@@ -366,6 +439,7 @@ static int job_explain(struct job *j, const struct pwhy_query *query, bool in_ti
                 .job = j,
                 .query = { .proc = query->proc,
                         .source = query->source,
+                        .no_user = query->no_user,
                         .timeout_ns = query->timeout_ns / 4 },
         };
         const struct looker looker = { &look, look_run, query->timeout_ns };
@@ -385,16 +459,35 @@ static int job_explain(struct job *j, const struct pwhy_query *query, bool in_ti
         return r;
 }
 
+/* What the sample did not meet is left to a worker: its files may hang. */
+static int job_start_whole(struct job *j)
+{
+        struct selection *selection = j->selection;
+        int r = job_run_whole(j);
+
+        if (r < 0 || session_is_filtered(j->session))
+                return r < 0 ? r : 0;
+        selection_reduce(selection, j->snapshot);
+        j->next = 0;
+        j->captured = false;
+        return selection->n_targets > 0;
+}
+
+/* Here what cannot hang; then, in a worker, the rest. */
 static int job_start(struct job *j, const struct pwhy_query *query)
 {
         int r = session_sample(j->session);
 
+        if (r > 0) {
+                j->watch->n_keep = taskiter_fds(session_iter(j->session), j->watch->keep);
+                if (j->query->raw && session_is_whole(j->session)) {
+                        r = job_start_whole(j);
+                        if (r == 0)
+                                return 0;
+                }
+        }
         if (r < 0)
                 return r;
-        if (r > 0)
-                j->watch->n_keep = taskiter_fds(session_iter(j->session), j->watch->keep);
-        if (r > 0 && j->query->raw && session_is_whole(j->session))
-                return job_run_whole(j);
         r = worker_run(j->watch, query->timeout_ns, job_run, j);
         if (r == -ETIMEDOUT || r == -EIO)
                 gap_worker(j, r);
@@ -428,8 +521,10 @@ int pipeline_run(const struct pwhy_query *query, struct session *session,
                 query->raw && !query->has_reasons && !query->blocked_for_ns && !query->deadlocked;
         snapshot_init(&snapshot->model, a);
         snapshot->raw = query->raw;
+        snapshot->model.no_kernel = query->no_kernel;
         j->snapshot = &snapshot->model;
         j->selection = &snapshot->selection;
+        j->blind = &snapshot->blind;
         j->query = &light;
         j->session = session;
         snapshot->watch = j->watch;
@@ -470,6 +565,7 @@ int pipeline_run_text(const struct pwhy_query *query, const char *text, size_t l
         snapshot_init(&snapshot->model, a);
         snapshot->model.source = "text";
         snapshot->raw = query->raw;
+        snapshot->model.no_kernel = query->no_kernel;
         r = paste_read(&snapshot->model, text, len);
         if (r == 0)
                 r = explain_snapshot(&snapshot->model);

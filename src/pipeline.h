@@ -16,6 +16,7 @@ struct pwhy_snapshot { /* lives in its own arena */
         struct snapshot model;
         struct selection selection;
         bool raw;                    /* what was asked for are kernel stacks */
+        bool blind;                  /* the source that was asked for cannot be had */
         struct watch *watch;         /* of the worker; NULL: there was none */
         struct pwhy_thread *threads; /* the matching ones, when somebody asks for them */
 };

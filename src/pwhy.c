@@ -103,6 +103,11 @@ bool pwhy_snapshot_incomplete(const struct pwhy_snapshot *snapshot)
         return false;
 }
 
+bool pwhy_snapshot_blind(const struct pwhy_snapshot *snapshot)
+{
+        return snapshot->blind;
+}
+
 size_t pwhy_snapshot_unmatched(const struct pwhy_snapshot *snapshot)
 {
         return snapshot->selection.n_unmatched;

@@ -172,6 +172,12 @@ void pwhy_query_set_raw(struct pwhy_query *query, bool raw, bool main_thread)
         query->main_thread = main_thread;
 }
 
+void pwhy_query_set_stacks(struct pwhy_query *query, bool kernel, bool user)
+{
+        query->no_kernel = !kernel;
+        query->no_user = !user;
+}
+
 int pwhy_query_set_source(struct pwhy_query *query, const char *source)
 {
         static const char *const names[] = {

@@ -25,6 +25,8 @@ struct pwhy_query {
         bool idle;
         bool raw;         /* kernel stacks only */
         bool main_thread; /* of a process only the main thread */
+        bool no_user;     /* no user stacks */
+        bool no_kernel;   /* kernel stacks are not shown */
         struct filter filter;
         bool reasons[REASON_MAX];
         bool has_reasons;

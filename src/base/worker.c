@@ -85,8 +85,7 @@ static bool watch_blame(struct watch *w)
         return true;
 }
 
-/* A child that waits for a CPU does not hang: the machine is busy. */
-static bool child_wants_cpu(pid_t child)
+bool worker_wants_cpu(pid_t child)
 {
         _cleanup_close_ int fd = -1;
         char path[32], text[512];
@@ -145,7 +144,7 @@ static bool child_watch(struct watch *w, const struct child *c, int64_t patience
                 if (b != beat) {
                         beat = b;
                         since = moved = now;
-                } else if (child_wants_cpu(c->pid) && now - moved < timeout_ns) {
+                } else if (worker_wants_cpu(c->pid) && now - moved < timeout_ns) {
                         since = now;
                 } else if (now - since >= patience_ns) {
                         *spent_ns += now - moved;
@@ -290,6 +289,9 @@ int worker_run(struct watch *w, int64_t timeout_ns, int (*job)(void *arg), void 
                 if (!child_watch(w, &child, patience_ns, timeout_ns, &spent_ns)) {
                         child_abandon(w, &child);
                         watch_reap(w, false);
+                        /* All is done, and only its end hangs: it closes a dead file. */
+                        if (__atomic_load_n(&w->done, __ATOMIC_ACQUIRE))
+                                return w->result;
                         shrink = watch_blame(w);
                         if (spent_ns >= timeout_ns)
                                 return -ETIMEDOUT;

@@ -60,3 +60,6 @@ void watch_reap(struct watch *w, bool last);
  * up (what was captured so far is good), or -errno when no child could be made.
  */
 int worker_run(struct watch *w, int64_t timeout_ns, int (*job)(void *arg), void *arg);
+
+/* A child that runs, or waits for a CPU, does not hang: the machine is busy. */
+bool worker_wants_cpu(pid_t child);

@@ -30,6 +30,7 @@
 #include "query.h"
 #include "resolve/syscall.h"
 
+#define STACKS_BATCH 1024
 #define ROUNDS 4 /* of reading what ran meanwhile */
 
 struct source {
@@ -47,12 +48,16 @@ struct source {
         const char *comm;     /* the last one, which the next often shares */
         struct process *last; /* process whose directory is open */
         int dir;
+        bool whole;           /* the table has all that is wanted, and nothing else is read */
+        bool filtered;        /* the table has what passes the filters alone */
+        struct source *files; /* the proc source, for what the pass did not meet */
 };
 
 static void bpf_close(struct source *src)
 {
         if (!src)
                 return;
+        source_proc.close(src->files);
         if (src->dir >= 0)
                 close(src->dir);
         stackset_free(src->stacks);
@@ -81,6 +86,7 @@ static int bpf_open(struct procio *io, struct watch *watch, struct snapshot *s,
         src->table = session_table(session);
         src->now_ns = taskiter_now_ns(session_iter(session));
         src->abi = s->host.arch ? abi_from_machine(s->host.arch) : ABI_UNKNOWN;
+        src->filtered = session_is_filtered(session);
         src->dir = -1;
         *ret_source = src;
         return 0;
@@ -130,12 +136,33 @@ static size_t process_first(struct source *src, pid_t pid)
         return low;
 }
 
-static const char *comm_keep(struct source *src, const char comm[static WIRE_COMM])
+/*
+ * "kworker/0:1-events", "rcu_tasks_rude_kthread": of kernel threads the name in the task is cut, or
+ * only the beginning (proc_task_name(), fs/proc/array.c).
+ */
+static const char *comm_of_kernel(struct source *src, pid_t pid)
 {
-        size_t len = strnlen(comm, WIRE_COMM - 1);
+        char path[32];
+        const char *text;
 
-        if (!src->comm || strlen(src->comm) != len || memcmp(src->comm, comm, len) != 0)
-                src->comm = arena_strn(src->snapshot->arena, comm, len);
+        snprintf(path, sizeof(path), "%d/comm", (int)pid);
+        if (procio_read(src->io, procio_root(src->io), path, pid, HANG_NONE, &text) <= 0)
+                return NULL;
+        return arena_strn(src->snapshot->arena, text, strcspn(text, "\n"));
+}
+
+static const char *comm_keep(struct source *src, const struct wire_task *w)
+{
+        size_t len = strnlen(w->comm, WIRE_COMM - 1);
+        const char *comm = NULL;
+
+        if (w->flags & WIRE_KERNEL &&
+                (len == WIRE_COMM - 1 || strncmp(w->comm, "kworker/", 8) == 0))
+                comm = comm_of_kernel(src, w->pid);
+        if (comm)
+                return comm;
+        if (!src->comm || strlen(src->comm) != len || memcmp(src->comm, w->comm, len) != 0)
+                src->comm = arena_strn(src->snapshot->arena, w->comm, len);
         return src->comm;
 }
 
@@ -206,7 +233,7 @@ static int thread_fill(struct source *src, struct thread *t, const struct tasken
         const struct wire_task *w = &e->task;
 
         t->tid = w->tid;
-        t->comm = comm_keep(src, w->comm);
+        t->comm = comm_keep(src, w);
         t->state = task_state_letter(w->state);
         t->cpu = (int)w->cpu;
         t->has_on_cpu = t->state == 'R';
@@ -245,6 +272,23 @@ static bool is_wanted(
         return false;
 }
 
+/* Copies of user stacks, of as many threads at once as the kernel takes. */
+static void stacks_copy(struct source *src, const struct process *p)
+{
+        struct thread *threads[STACKS_BATCH];
+        size_t n = 0;
+
+        if (!src->within || !src->within->stacks)
+                return;
+        for_each_thread(t, p) {
+                threads[n++] = t;
+                if (n == STACKS_BATCH || !t->next) {
+                        src->within->stacks(src->within->arg, threads, n);
+                        n = 0;
+                }
+        }
+}
+
 static int threads_read(struct source *src, struct process *p, const struct target *t, size_t n)
 {
         const struct taskentry *e;
@@ -268,6 +312,7 @@ static int threads_read(struct source *src, struct process *p, const struct targ
                         src->within->thread(src->within->arg, thread, src->dir);
                 process_add_thread(src->snapshot, p, thread);
         }
+        stacks_copy(src, p);
         return 0;
 }
 
@@ -280,19 +325,47 @@ static struct process *process_of_entry(struct source *src, const struct taskent
                 return NULL;
         p->threads_tail = &p->threads;
         p->pid = e->task.pid;
-        p->comm = comm_keep(src, e->task.comm);
+        p->comm = comm_keep(src, &e->task);
         p->kernel = e->task.flags & WIRE_KERNEL;
         return p;
 }
 
+/*
+ * The pass did not meet it: it is younger, or hidden from such programs (a kernel may guard a
+ * process from them). Its files may tell.
+ */
+static int process_from_files(struct source *src, const struct target *t, size_t n)
+{
+        const struct selection one = { .targets = (struct target *)t, .n_targets = n };
+        size_t next = 0;
+        int r = 0;
+
+        if (!src->files)
+                r = source_proc.open(
+                        src->io, src->watch, src->snapshot, src->query, NULL, &src->files);
+        return r < 0 ? r : source_proc.capture(src->files, &one, &next, src->within);
+}
+
 static int process_read(struct source *src, const struct target *t, size_t n)
 {
+        const struct taskentry *e = ordered(src, process_first(src, t->pid));
+        bool met = e && e->task.pid == t->pid;
         struct process *p = NULL;
-        int dir, r;
+        int dir = -1, r;
 
-        r = process_begin(src->io, src->watch, src->snapshot, src->query, t, &p, &dir);
-        if (r <= 0)
-                return r;
+        if (src->whole) { /* nothing here may wait for a file */
+                if (!met)
+                        return 0;
+                p = process_of_entry(src, e);
+                if (!p)
+                        return -ENOMEM;
+        } else if (!met && !src->filtered) {
+                return process_from_files(src, t, n);
+        } else {
+                r = process_begin(src->io, src->watch, src->snapshot, src->query, t, &p, &dir);
+                if (r <= 0)
+                        return r;
+        }
         if (src->dir >= 0)
                 close(src->dir);
         src->dir = dir;
@@ -303,31 +376,6 @@ static int process_read(struct source *src, const struct target *t, size_t n)
         if (r < 0)
                 return r;
         process_end(src->watch, src->snapshot, src->query, p);
-        return 0;
-}
-
-/* Without a selection: every process that the table has, but for ourselves. */
-static int all_read(struct source *src)
-{
-        const pid_t self = getpid();
-
-        for (size_t i = 0; i < src->n_order;) {
-                const struct taskentry *e = ordered(src, i);
-                struct process *p;
-                pid_t pid = e->task.pid;
-                int r = 0;
-
-                if (pid != self) {
-                        p = process_of_entry(src, e);
-                        r = p ? threads_read(src, p, NULL, 0) : -ENOMEM;
-                        if (r == 0 && p->threads)
-                                snapshot_add_process(src->snapshot, p);
-                }
-                if (r < 0)
-                        return r;
-                while (i < src->n_order && ordered(src, i)->task.pid == pid)
-                        i++;
-        }
         return 0;
 }
 
@@ -356,6 +404,8 @@ static int thread_again(struct source *src, struct thread *t, const struct taske
         t->moved = true;
         if (src->dir >= 0 && src->within)
                 src->within->thread(src->within->arg, t, src->dir);
+        if (src->within && src->within->stacks)
+                src->within->stacks(src->within->arg, &t, 1);
         t->moved = e->task.flags & WIRE_MOVED;
         return 0;
 }
@@ -371,6 +421,10 @@ static int process_again(struct source *src, struct process *p, bool last, size_
                 struct thread *t = *link;
                 const struct taskentry *e = tasktable_find(src->table, t->tid);
 
+                if (t->from_files) {
+                        link = &t->next;
+                        continue;
+                }
                 if (!e || e->task.pid != p->pid) {
                         *link = t->next;
                         n_ended++;
@@ -378,6 +432,9 @@ static int process_again(struct source *src, struct process *p, bool last, size_
                 }
                 link = &t->next;
                 if (e->task.switches == t->switches && !t->moved)
+                        continue;
+                /* Of one that did not sleep, nothing was read but the sample. */
+                if (t->state == 'R' && !t->moved)
                         continue;
                 ++*ret_left;
                 if (last)
@@ -429,9 +486,8 @@ static int bpf_capture(struct source *src, const struct selection *selection, si
         int r = order_make(src);
 
         src->within = within;
-        if (r == 0 && !selection)
-                r = all_read(src);
-        while (r == 0 && selection && *next < selection->n_targets) {
+        src->whole = !within;
+        while (r == 0 && *next < selection->n_targets) {
                 const struct target *t = &selection->targets[*next];
                 size_t n = 1;
 

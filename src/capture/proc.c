@@ -242,6 +242,8 @@ static int thread_attempt(struct source *src, struct thread *t, struct reading *
                         rd->call_refused = (int)-n;
                 if (src->within)
                         src->within->thread(src->within->arg, t, rd->dir);
+                if (src->within && src->within->stacks)
+                        src->within->stacks(src->within->arg, &t, 1);
         }
         r = switches_read(src, fd, rd->sched, &after, &exec_start);
         if (r < 0)
@@ -298,6 +300,7 @@ static int thread_read(struct source *src, struct process *p, pid_t tid, struct 
         memset(t, 0, sizeof(*t));
         t->process = p;
         t->tid = tid;
+        t->from_files = true;
         t->cpu = -1;
         if (rd->sched) {
                 fd = procio_open(src->io, rd->dir, task_path(path, t, "sched"));

@@ -27,6 +27,7 @@ struct session {
         struct tasktable *table;
         bool forced;      /* by --source=bpf */
         bool whole;       /* the program lets through just what was asked for */
+        bool filtered;    /* …and leaves out what the filters do */
         bool worth_words; /* its absence is */
         const char *why;  /* there is no program; NULL: none was wanted */
         const char *remedy;
@@ -113,6 +114,7 @@ static int program_load(struct session *s)
                 &s->iter, &s->why, &s->remedy);
         if (r < 0)
                 return r == -ENOMEM ? r : 0;
+        s->filtered = *filter.states || filter.has_euid || filter.cgroup || filter.exec_start_until;
         s->why = NULL;
         return tasktable_new(s->iter, &s->table);
 }
@@ -222,6 +224,11 @@ struct taskiter *session_iter(struct session *s)
 bool session_is_whole(const struct session *s)
 {
         return s && s->table && s->whole;
+}
+
+bool session_is_filtered(const struct session *s)
+{
+        return s && s->filtered;
 }
 
 bool session_is_forced(const struct session *s)

@@ -32,6 +32,9 @@ struct taskiter *session_iter(struct session *s);
 /* Everything that a query for stacks alone wants is in the table: no file has to be read. */
 bool session_is_whole(const struct session *s);
 
+/* Does the table lack what the query's filters leave out? */
+bool session_is_filtered(const struct session *s);
+
 /* May nothing else be used? */
 bool session_is_forced(const struct session *s);
 

@@ -43,6 +43,10 @@ struct rule {
         const char *leaf;   /* innermost function that says something (when.h) */
         const char *within; /* somewhere on the stack */
         const char *kinds;  /* of the call's object */
+        /* Of the user stack (userplace.h). Where it is not known, the rule does not apply. */
+        const char *user;        /* innermost function that says something */
+        const char *caller;      /* the one that called it */
+        const char *user_within; /* either, or one of the next few */
         enum truth (*when)(const struct thread *t);
         bool call_decides; /* the call says all: no stack is needed */
         enum subject subject;

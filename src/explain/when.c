@@ -183,6 +183,12 @@ enum truth when_futex_wait(const struct thread *t)
         }
 }
 
+/* How glibc (from 2.34 on) waits on all but locks, for which it uses FUTEX_WAIT. */
+enum truth when_futex_bitset(const struct thread *t)
+{
+        return futex_command(t) == FUTEX_WAIT_BITSET ? TRUE : FALSE;
+}
+
 /* Without its memory a futex is one, and the plain rules are asked: not known is no. */
 static enum truth lock_is(const struct thread *t, const char *kind, bool witnessed)
 {

@@ -27,6 +27,7 @@ enum truth when_blocker(const struct thread *t);        /* the kernel tells the 
 enum truth when_timeout(const struct thread *t);
 enum truth when_completion_wanted(const struct thread *t); /* of io_uring, by the call */
 enum truth when_futex_wait(const struct thread *t);
+enum truth when_futex_bitset(const struct thread *t); /* FUTEX_WAIT_BITSET */
 enum truth when_requeue_pi(const struct thread *t);
 enum truth when_futex_lock(const struct thread *t);
 /* The memory around the futex is that of such a lock; witnessed: and the kernel knows the same. */

@@ -74,6 +74,9 @@ static const struct kind_words {
         { "futex", "a futex", "futex" },
         { "mutex", "a mutex", "mutex" },
         { "rwlock", "a read-write lock", "read-write lock" },
+        { "condvar", "a condition", "condition" },
+        { "semaphore", "a semaphore", "semaphore" },
+        { "barrier", "a barrier", "barrier" },
         { "thread", "a thread", "thread" },
         { "process", "a process", "process" },
         { "flock", "a file", NULL },
@@ -491,7 +494,7 @@ static void add_word(struct line *l, const char *word, size_t len, const struct 
         } else if (word_is(word, len, "lock")) {
                 lockwords_lock(t, o, lock);
                 add(l, "%s", lock);
-        } else if (word_is(word, len, "held")) {
+        } else if (word_is(word, len, "keeper")) {
                 lockwords_held(t, o, lock);
                 add(l, "%s", lock);
         } else if (word_is(word, len, "leaf")) {

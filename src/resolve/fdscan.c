@@ -62,7 +62,7 @@ static bool number_after(const char *link, const char *prefix, uint64_t *ret)
         if (strncmp(link, prefix, len) != 0 || !isdigit((unsigned char)link[len]))
                 return false;
         number = strtoull(link + len, &end, 10);
-        if (*end != (prefix[len - 1] == '[' ? ']' : 0))
+        if (strcmp(end, prefix[len - 1] == '[' ? "]" : "") != 0)
                 return false;
         *ret = number;
         return true;

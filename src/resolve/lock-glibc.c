@@ -23,8 +23,10 @@
 #define KIND_PI 32U
 #define KIND_PP 64U
 #define KIND_SHARED 128U
-#define KIND_ELISION 0x300U
-#define KIND_ALL (KIND_TYPE | KIND_ROBUST | KIND_PI | KIND_PP | KIND_SHARED | KIND_ELISION)
+#define KIND_ELISION 0x100U
+#define KIND_NO_ELISION 0x200U
+#define KIND_ALL                                                                                   \
+        (KIND_TYPE | KIND_ROBUST | KIND_PI | KIND_PP | KIND_SHARED | KIND_ELISION | KIND_NO_ELISION)
 
 #define USERS_MAX (1U << 22) /* as many threads as there can be */
 #define PP_CEILING_SHIFT 19
@@ -89,6 +91,16 @@ static bool mutex_contended(const struct lock_view *v, const struct mutex *m)
         return m->lock == 2 && v->waited == 2;
 }
 
+/* Only an adaptive one has spun, only one with elision has counted that; on i386 it may be a link. */
+static bool spins_fit(const struct lock_view *v, const struct mutex *m)
+{
+        if (is_narrow(v) && m->kind & KIND_ROBUST)
+                return true;
+        if ((m->kind & KIND_TYPE) != KIND_ADAPTIVE && m->spins & 0xffff)
+                return false;
+        return m->kind & KIND_ELISION || !(m->spins >> 16);
+}
+
 bool lock_glibc_mutex(const struct lock_view *v, struct lock_seen *ret)
 {
         struct mutex m;
@@ -105,8 +117,7 @@ bool lock_glibc_mutex(const struct lock_view *v, struct lock_seen *ret)
                 return false;
         if (counted ? !m.count || m.count > USERS_MAX : m.count)
                 return false;
-        if (m.spins && (m.kind & KIND_TYPE) != KIND_ADAPTIVE && !(m.kind & KIND_ELISION) &&
-                !(is_narrow(v) && m.kind & KIND_ROBUST))
+        if (!spins_fit(v, &m))
                 return false;
         /* A robust one is linked to its owner's others; the kernel's private futexes are not. */
         if (!(m.kind & KIND_ROBUST) &&

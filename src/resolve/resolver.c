@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -32,7 +33,9 @@
 #include "resolve/locks.h"
 #include "resolve/peers.h"
 #include "resolve/sockets.h"
+#include "resolve/socketset.h"
 #include "resolve/storage.h"
+#include "resolve/syscall.h"
 #include "resolve/sysvipc.h"
 #include "resolve/tids.h"
 
@@ -213,6 +216,35 @@ static void ask_socket(void *arg, uint64_t inode, const char *protocol, struct o
         *r->queries = q;
 }
 
+/*
+ * connect(2) and sendto(2) name whom they want to reach. A name is known again if it is abstract
+ * or a path from the root.
+ */
+static void target_read(struct resolver *r, const struct call *c)
+{
+        int arg = syscall_arg(c->desc, 'S', 0);
+        const struct call_memory *m = arg < 0 ? NULL : &c->memory[arg];
+        char name[SOCKET_UNIX_MAX];
+        const char *path, *text;
+        uint16_t family;
+        size_t len;
+
+        if (!m || !m->bytes || m->len <= sizeof(family) || !call_is(c, "connect|sendto"))
+                return;
+        memcpy(&family, m->bytes, sizeof(family));
+        path = (const char *)m->bytes + sizeof(family);
+        len = m->len - sizeof(family);
+        if (family != AF_UNIX || (*path && *path != '/'))
+                return;
+        text = socket_unix_format(name, path, *path ? strnlen(path, len) : len);
+        for (struct socket_query *q = *r->queries; q && text; q = q->next) {
+                if (q->object != c->object)
+                        continue;
+                q->target = arena_str(r->snapshot->arena, text);
+                return;
+        }
+}
+
 static struct object *view_fd(void *arg, int fd)
 {
         struct resolver *r = arg;
@@ -372,6 +404,8 @@ void resolver_thread(void *arg, struct thread *t, int dir)
         cgroups_resolve(r, t);
         error = callmem_read(r->io, r->snapshot->arena, t, dir);
         call_resolve(r, t);
+        if (t->call.state == CALL_INSIDE && t->call.desc && t->call.object)
+                target_read(r, &t->call);
         if (t->call.state == CALL_INSIDE && t->call.desc)
                 locks_resolve(r, t);
         sysvipc_resolve(r, t);

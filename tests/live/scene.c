@@ -40,6 +40,7 @@ static const struct scene *const families[] = {
         scenes_time,
         scenes_futex,
         scenes_mutex,
+        scenes_peer,
         scenes_child,
         scenes_state,
         scenes_disk,

@@ -99,13 +99,13 @@ void report_gaps(const struct pwhy_snapshot *s, const char *prefix, FILE *out)
 
 enum status report_status(const struct options *o, const struct pwhy_snapshot *s)
 {
-        /* That nothing is deadlocked is what one hopes to be shown. */
-        bool none = pwhy_snapshot_count(s) == 0 && !o->deadlocks;
-
         if (pwhy_snapshot_deadlocks(s) > 0)
                 return STATUS_DEADLOCK;
-        /* Nothing, because what was asked for could not be looked at, is not "nothing matches". */
-        if (none || pwhy_snapshot_blind(s))
+        /*
+         * Nothing, because what was asked for could not be looked at, is not "nothing matches".
+         * That nothing is deadlocked is what one hopes to be shown.
+         */
+        if (pwhy_snapshot_count(s) == 0 && !o->deadlocks)
                 return pwhy_snapshot_blind(s) ? STATUS_PARTLY : STATUS_NOTHING;
         if (pwhy_snapshot_incomplete(s) || pwhy_snapshot_unmatched(s) > 0 ||
                 (o->deadlocks && !pwhy_snapshot_deadlocks_known(s)))

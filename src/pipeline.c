@@ -36,6 +36,8 @@
 #include "explain/explain.h"
 #include "graph/chain.h"
 #include "graph/proof.h"
+#include "job.h"
+#include "look.h"
 #include "query.h"
 #include "resolve/timeout.h"
 #include "resolve/resolver.h"
@@ -47,35 +49,10 @@
 /* The first that opens is used. */
 static const struct source_ops *const sources[] = { &source_bpf, &source_proc };
 
-struct job { /* in shared memory */
-        struct snapshot *snapshot;
-        const struct pwhy_query *query;
-        struct watch *watch;
-        struct session *session;
-        pid_t caller;
-        const struct owner *owners; /* whom to look at; NULL: what the query says */
-        size_t n_owners;
-        struct proof *proof; /* to be filled at the end; NULL: none */
-        struct selection *selection;
-        bool selected; /* the selection is whole */
-        size_t next;   /* target to capture */
-        bool captured; /* all of them are */
-        bool blind;    /* the source that was asked for cannot be had */
-        struct schedclock *clock;
-        struct socket_query *sockets;
-        struct unwind_progress unwound;
-};
-
 /* What happens while a thread holds still. */
 struct still {
         struct resolver *resolver;
         struct unwinder *unwinder; /* NULL: no user stacks are wanted */
-};
-
-struct look { /* at what was not asked for */
-        struct job *job;
-        struct pwhy_query query;
-        struct session *session; /* its own; NULL: not needed so far */
 };
 
 /* First line of a file of the tree, for facts about the host. */
@@ -207,7 +184,7 @@ static int job_capture(struct job *j, struct procio *io, struct still *still)
 
         if (session_is_forced(j->session) && !session_table(j->session)) {
                 s->source = source_bpf.name;
-                j->blind = true;
+                *j->blind = true;
                 return 0; /* a gap says why */
         }
 
@@ -226,7 +203,7 @@ static int job_capture(struct job *j, struct procio *io, struct still *still)
         return r;
 }
 
-static int job_run(void *arg)
+int job_run(void *arg)
 {
         struct job *j = arg;
         const struct recheck recheck = { j, recheck_refresh, recheck_unmoved };
@@ -290,7 +267,7 @@ static void selection_reduce(struct selection *selection, const struct snapshot 
         selection->n_targets = n;
 }
 
-static void times_apply(const struct job *j, struct snapshot *s)
+void job_times(const struct job *j, struct snapshot *s)
 {
         if (j->clock)
                 schedclock_apply(j->clock, s);
@@ -344,82 +321,6 @@ static void gap_worker(struct job *j, int r)
                 s->n_lost += j->selection->n_targets - j->next;
 }
 
-/* What was captured by another look becomes part of s. */
-static void snapshot_join(struct snapshot *s, const struct snapshot *part)
-{
-        struct process *next;
-
-        for (struct process *p = part->processes; p; p = next) {
-                next = p->next;
-                p->context = true;
-                snapshot_add_process(s, p);
-        }
-        for (const struct gap *g = part->gaps; g; g = g->next)
-                snapshot_gap(s, g->what, g->why, g->remedy, g->hides);
-}
-
-/*
- * What the kernel tells of threads that were not asked for: no filter of the query holds for them.
- * Made when it is first needed.
- */
-static int look_sample(struct look *l)
-{
-        struct job *j = l->job;
-        int r = 0;
-
-        if (!session_table(j->session))
-                return 0;
-        if (!l->session)
-                r = session_new(&l->query, &l->session);
-        if (r == 0)
-                r = session_sample(l->session);
-        if (r > 0)
-                j->watch->n_keep = taskiter_fds(session_iter(l->session), j->watch->keep);
-        return r < 0 ? r : 0;
-}
-
-/* What a wait chain leads to, or once more what may be a deadlock: struct looker. */
-static int look_run(
-        void *arg, struct snapshot *s, const struct owner *owners, size_t n, struct proof *proof)
-{
-        struct look *l = arg;
-        const struct snapshot *first = l->job->snapshot;
-        struct job *j = arena_dup(s->arena, l->job, sizeof(*j));
-        struct snapshot *part = arena_new_one(s->arena, struct snapshot);
-        struct selection *selection = arena_new_one(s->arena, struct selection);
-        int r = j && part && selection ? look_sample(l) : -ENOMEM;
-
-        if (r < 0)
-                return r;
-        snapshot_init(part, s->arena);
-        part->host = first->host;
-        part->captured_at = first->captured_at;
-        part->monotonic_ns = first->monotonic_ns;
-        part->boottime_ns = first->boottime_ns;
-        part->has_clocks = first->has_clocks;
-        j->snapshot = part;
-        j->query = &l->query;
-        if (l->session)
-                j->session = l->session;
-        j->selection = selection;
-        j->owners = owners;
-        j->n_owners = n;
-        j->proof = proof;
-        j->selected = j->captured = false;
-        j->next = 0;
-        j->sockets = NULL;
-        memset(&j->unwound, 0, sizeof(j->unwound));
-        r = worker_run(j->watch, l->query.timeout_ns, job_run, j);
-        if (r < 0 && r != -ETIMEDOUT && r != -EIO)
-                return r;
-        /* What was captured before it ran out of time is whole, too. */
-        times_apply(j, part);
-        if (explain_snapshot(part) < 0)
-                return -ENOMEM;
-        snapshot_join(s, part);
-        return r;
-}
-
 /* A filter on what the graph says: the last of all. */
 static void filter_deadlocked(struct snapshot *s)
 {
@@ -439,12 +340,13 @@ static int job_explain(struct job *j, const struct pwhy_query *query, bool in_ti
                 .job = j,
                 .query = { .proc = query->proc,
                         .source = query->source,
+                        .no_user = query->no_user,
                         .timeout_ns = query->timeout_ns / 4 },
         };
         const struct looker looker = { &look, look_run, query->timeout_ns };
         int r = 0;
 
-        times_apply(j, s);
+        job_times(j, s);
         if (!j->query->raw || query->all)
                 r = explain_snapshot(s);
         if (r == 0 && !j->query->raw && in_time)
@@ -523,6 +425,7 @@ int pipeline_run(const struct pwhy_query *query, struct session *session,
         snapshot->model.no_kernel = query->no_kernel;
         j->snapshot = &snapshot->model;
         j->selection = &snapshot->selection;
+        j->blind = &snapshot->blind;
         j->query = &light;
         j->session = session;
         snapshot->watch = j->watch;
@@ -531,7 +434,6 @@ int pipeline_run(const struct pwhy_query *query, struct session *session,
         r = job_start(j, query);
         if (r < 0)
                 goto fail;
-        snapshot->blind = j->blind;
         session_gaps(session, &snapshot->model);
         r = job_explain(j, query, j->captured);
         if (r < 0)

@@ -2,7 +2,8 @@
 /*
  * What could end a wait besides its owners, and can be seen: a signal that is pending, and a
  * timer of the process that sends one. Of setitimer(2) and alarm(2) nothing is shown: who has a
- * handler for SIGALRM is taken to have set one.
+ * handler for SIGALRM is taken to have set one. Timeouts of sockets are told by a program inside
+ * the kernel, where that may be used.
  */
 #include "graph/proof.h"
 
@@ -16,6 +17,8 @@
 #include "base/cleanup.h"
 #include "base/procfile.h"
 #include "base/procio.h"
+#include "capture/bpf/filewire.h"
+#include "capture/fileiter.h"
 #include "graph/lookup.h"
 #include "graph/waits.h"
 
@@ -24,6 +27,20 @@ static int thread_compare(const void *a, const void *b)
         const struct proof_thread *x = a, *y = b;
 
         return (x->tid > y->tid) - (x->tid < y->tid);
+}
+
+static void thread_init(struct proof_thread *p, const struct thread *t)
+{
+        const struct object *o = t->wait.object;
+
+        *p = (struct proof_thread){ .pid = t->process->pid, .tid = t->tid };
+        if (t->wait.reason == REASON_POLL || !o || !o->kind || o->fd < 0 ||
+                (strcmp(o->kind, "unix") != 0 && strcmp(o->kind, "tcp") != 0))
+                return;
+        p->of_socket = true;
+        p->sends = t->wait.reason == REASON_SEND || t->wait.reason == REASON_WRITE;
+        p->fd = o->fd;
+        p->inode = o->inode;
 }
 
 int proof_new(
@@ -40,9 +57,7 @@ int proof_new(
                 return -ENOMEM;
         for (uint32_t i = 0; i < g->n_threads; i++)
                 if (behind[i])
-                        p->threads[p->n_threads++] =
-                                (struct proof_thread){ .pid = g->nodes[i].process->pid,
-                                        .tid = g->nodes[i].thread->tid };
+                        thread_init(&p->threads[p->n_threads++], g->nodes[i].thread);
         qsort(p->threads, p->n_threads, sizeof(*p->threads), thread_compare);
         *ret_proof = p;
         return 0;
@@ -68,6 +83,8 @@ int proof_owners(struct snapshot *s, const struct graph *g, const bool *behind,
         *ret_n = n;
         return 0;
 }
+
+#define SOCKETS_MAX 64 /* looked into for timeouts */
 
 #define SIGNAL(n) (UINT64_C(1) << ((n)-1))
 
@@ -119,10 +136,35 @@ static void thread_read(struct procio *io, struct proof_thread *t)
                   !((soon | timers) & status.sig_caught & ~status.sig_blocked);
 }
 
+/* A socket may have a timeout of its own (SO_RCVTIMEO), which only the kernel can tell. */
+static void socket_see(void *arg, const struct wire_file *f)
+{
+        struct proof_thread *t = arg;
+        unsigned ends = t->sends ? f->send_ends : f->receive_ends;
+
+        if (!f->is_socket || f->fd != t->fd || f->inode != t->inode)
+                return;
+        t->endless |= ends == WIRE_TIMEOUT_NONE;
+        t->calm &= ends != WIRE_TIMEOUT_SET;
+}
+
 void proof_read(struct procio *io, struct proof *p)
 {
-        for (size_t i = 0; i < p->n_threads; i++)
-                thread_read(io, &p->threads[i]);
+        struct fileiter *files = NULL;
+        size_t n_sockets = 0;
+
+        for (size_t i = 0; i < p->n_threads; i++) {
+                struct proof_thread *t = &p->threads[i];
+
+                thread_read(io, t);
+                if (!t->of_socket || n_sockets == SOCKETS_MAX)
+                        continue;
+                if (n_sockets++ == 0)
+                        fileiter_new(&files);
+                if (files)
+                        fileiter_process(files, t->pid, socket_see, t);
+        }
+        fileiter_free(files);
 }
 
 static bool text_equal(const char *a, const char *b)
@@ -207,6 +249,7 @@ int proof_apply(
                         !thread_equal(node->thread, t))
                         node->left = true;
                 node->held &= !node->left && last->calm;
+                node->thread->endless = last && last->endless;
         }
         lookup_free(l);
         return 0;

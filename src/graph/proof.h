@@ -25,6 +25,11 @@ struct snapshot;
 
 struct proof_thread {
         pid_t pid, tid;
+        bool of_socket; /* it waits for a socket: this one, to receive or to send */
+        bool sends;
+        int fd;
+        uint64_t inode;
+        bool endless;      /* of which it is known that it has no timeout of its own */
         bool known;        /* it could be read the last time */
         uint64_t switches; /* then */
         bool calm;         /* no signal is about to end its wait, and no timer will send one */

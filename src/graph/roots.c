@@ -36,7 +36,7 @@ void roots_begin(struct snapshot *s)
                         t->toward = NULL;
                         t->deadlocked = false;
                         t->deadlock = NULL;
-                        t->circular = false;
+                        t->circular = t->yields = false;
                         t->n_behind = 0;
                 }
         }
@@ -101,29 +101,33 @@ static bool leads_out(const struct ends *w, uint32_t n)
 
 static bool is_free(const struct ends *w, uint32_t n)
 {
-        return !w->g->nodes[n].held;
+        return !w->g->nodes[n].held && !w->g->nodes[n].left;
 }
 
 static void cycle_end(struct ends *w, const uint32_t *nodes, uint32_t n)
 {
         int64_t end = END_NONE;
-        bool out;
+        bool out, still = true;
 
-        for (uint32_t i = 0; i < n; i++)
+        for (uint32_t i = 0; i < n; i++) {
                 end = end_merge(end, node_end(w, nodes[i]));
+                still &= !w->g->nodes[nodes[i]].left; /* else it was one for a moment at most */
+        }
         out = end != END_NONE;
         /* Nobody outside: the one that can go on by itself, if only one can. */
         if (end == END_NONE)
                 end = cycle_only(w, nodes, n, is_free);
         else if (end == END_BRANCHES)
                 end = cycle_only(w, nodes, n, leads_out);
+        if (!out && end >= 0)
+                w->g->nodes[end].thread->yields = true;
         for (uint32_t i = 0; i < n; i++) {
                 bool branches = end == END_BRANCHES && w->g->nodes[nodes[i]].thread &&
                                 node_end(w, nodes[i]) == END_BRANCHES;
 
                 /* Each of several that can get out is where its chain branches. */
                 w->end[nodes[i]] = branches ? nodes[i] : end < 0 ? END_LOST : end;
-                if (!out && end < 0 && w->g->nodes[nodes[i]].thread)
+                if (!out && still && end < 0 && w->g->nodes[nodes[i]].thread)
                         w->g->nodes[nodes[i]].thread->circular = true;
         }
         /* Sorted: threads come before processes. */

@@ -140,6 +140,9 @@ const char *chain_branch(struct page *p, const struct thread *t)
         const struct wait *w = &t->wait;
         const struct owner *o = &w->on[0];
 
+        if (t->yields)
+                return "whom it waits for waits for it, but it can give up by itself (a timeout, a "
+                       "signal)";
         if (w->confidence == CONFIDENCE_GUESS)
                 return "who can end this wait is a guess";
         if (w->n_on > 1)
@@ -225,18 +228,19 @@ void chain_write(struct page *p, const struct thread *t, unsigned indent)
                         "not be proven");
         else if (t->wait.confidence != CONFIDENCE_GUESS)
                 end_write(p, indent, STYLE_DIM, "chain is cut: ",
-                        n ? "whom the last one waits for could not be looked at"
-                          : "whom it waits for could not be looked at");
+                        n ? "whom the last one waits for could not be looked at, or went on "
+                            "meanwhile"
+                          : "whom it waits for could not be looked at, or went on meanwhile");
 }
 
-/* A socket may have a timeout of its own, which nobody shows. */
-static bool has_socket(const struct deadlock *d)
+/* A socket may have a timeout of its own, and the kernel could not be asked. */
+static bool may_end(const struct deadlock *d)
 {
         for (size_t i = 0; i < d->n_members; i++) {
                 const struct object *o = d->members[i]->wait.object;
                 bool poll = d->members[i]->wait.reason == REASON_POLL;
 
-                if (!poll && o && o->kind &&
+                if (!poll && !d->members[i]->endless && o && o->kind &&
                         (strcmp(o->kind, "unix") == 0 || strcmp(o->kind, "tcp") == 0))
                         return true;
         }
@@ -280,6 +284,6 @@ void deadlock_write(struct page *p, const struct deadlock *d)
                 end_write(p, 2, STYLE_DIM,
                         page_join(p, "… ", page_number(p, d->n_members - MEMBERS_SHOWN), NULL),
                         " more");
-        if (has_socket(d))
+        if (may_end(d))
                 end_write(p, 2, STYLE_DIM, "", "(until a socket's own timeout, if one has any)");
 }

@@ -179,13 +179,20 @@ static void file_add(void *arg, const struct wire_file *f)
  */
 static void process_refused(struct pass *p, pid_t pid)
 {
+        char path[32];
+        int r = -ENOSYS;
+
         p->refused = pid;
         if (!p->files_tried && procio_live(p->io) && is_outside(p->io))
                 fileiter_new(&p->files);
         p->files_tried = true;
-        if (p->files && fileiter_process(p->files, pid, file_add, p) == 0)
+        if (p->files)
+                r = fileiter_process(p->files, pid, file_add, p);
+        /* What has ended meanwhile has nothing open any more. */
+        snprintf(path, sizeof(path), "%d", (int)pid);
+        if (r == 0)
                 p->scan->half_refused = true;
-        else
+        else if (faccessat(procio_root(p->io), path, F_OK, 0) == 0)
                 p->scan->refused = true;
 }
 

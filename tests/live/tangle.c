@@ -157,10 +157,15 @@ static void pipes(bool ring, bool sockets, bool extra, int timeout_ms)
                 all_arrived(n + extra);
                 if (i == n - 1 && !ring)
                         rest();
-                if (timeout_ms && i == 0)
+                if (timeout_ms && i == 0 && sockets) {
+                        struct timeval limit = { .tv_sec = timeout_ms / 1000 };
+
+                        MUST(setsockopt(
+                                pair[i][0], SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)));
+                } else if (timeout_ms && i == 0) {
                         poll(&(struct pollfd){ .fd = pair[i][0], .events = POLLIN }, 1, timeout_ms);
-                else
-                        (void)!read(pair[i][0], &byte, 1);
+                }
+                (void)!read(pair[i][0], &byte, 1);
                 _exit(1);
         }
         close_but(pair, n, -1, -1);
@@ -334,6 +339,7 @@ static const struct form {
         { "ring-unix", 0 },
         { "ring-escape", 1 },
         { "ring-timeout", 0 },
+        { "ring-rcvtimeo", 0 },
         { "ring-mutex", 0 },
         { "ring-shared-mutex", 0 },
         { "ring-mixed", 0 },
@@ -361,8 +367,9 @@ static void form_run(const char *name)
         else if (strcmp(what, "mixed") == 0)
                 mixed();
         else
-                pipes(ring, strcmp(what, "unix") == 0, strcmp(what, "escape") == 0,
-                        strcmp(what, "timeout") == 0 ? 600000 : 0);
+                pipes(ring, strcmp(what, "unix") == 0 || strcmp(what, "rcvtimeo") == 0,
+                        strcmp(what, "escape") == 0,
+                        strcmp(what, "timeout") == 0 || strcmp(what, "rcvtimeo") == 0 ? 600000 : 0);
 }
 
 static void clean_up(void)

@@ -477,6 +477,8 @@ static void test_ways_out(void **state)
         is_free(f);
         assert_ptr_equal(f->t[0]->root, f->t[1]);
         assert_ptr_equal(f->t[1]->root, f->t[1]);
+        assert_true(f->t[1]->yields);
+        assert_false(f->t[0]->yields);
 
         ring_of_two(f);
         f->t[1]->call.desc = &poll_call; /* its timeout could not be read */

@@ -277,8 +277,7 @@ static void test_ends(void **state)
         /* Somebody who could not be looked at. */
         b->wait.on[0].tid = b->wait.on[0].pid = 4711;
         chains(f, false);
-        view_has(f, TEXT, "chain is cut: whom the last one waits for could not be looked at\n",
-                true);
+        view_has(f, TEXT, "chain is cut: whom the last one waits for could not be looked at", true);
         view_has(f, GRAPH, "; whom it waits for could not be looked at\n", true);
 
         /* A process with more than one thread. */

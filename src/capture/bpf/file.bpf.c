@@ -6,6 +6,8 @@
  * Threads that share their table of files with the main thread are passed over by the iterator
  * itself (kernel/bpf/task_iter.c).
  */
+typedef unsigned char uint8_t;
+typedef unsigned short uint16_t;
 typedef __INT32_TYPE__ int32_t;
 typedef __UINT32_TYPE__ uint32_t;
 typedef __UINT64_TYPE__ uint64_t;
@@ -41,6 +43,15 @@ struct inode {
 
 struct file {
         struct inode *f_inode;
+        void *private_data;
+};
+
+struct sock {
+        long sk_rcvtimeo, sk_sndtimeo;
+};
+
+struct socket {
+        struct sock *sk;
 };
 
 #pragma clang attribute pop
@@ -66,6 +77,23 @@ struct bpf_iter__task_file {
 
 char LICENSE[] SEC("license") = "GPL";
 
+#define MAX_SCHEDULE_TIMEOUT 0x7fffffffffffffffL
+
+/* include/net/sock.h: sock_rcvtimeo(), sock_sndtimeo(); of a 64-bit kernel */
+static void timeouts_read(struct wire_file *r, struct file *file)
+{
+        struct socket *socket = BPF_CORE_READ(file, private_data);
+        struct sock *sk = socket ? BPF_CORE_READ(socket, sk) : (void *)0;
+
+        if (!sk || !bpf_core_field_exists(sk->sk_rcvtimeo) ||
+                !bpf_core_field_exists(sk->sk_sndtimeo))
+                return;
+        r->receive_ends = BPF_CORE_READ(sk, sk_rcvtimeo) == MAX_SCHEDULE_TIMEOUT ? WIRE_TIMEOUT_NONE
+                                                                                 : WIRE_TIMEOUT_SET;
+        r->send_ends = BPF_CORE_READ(sk, sk_sndtimeo) == MAX_SCHEDULE_TIMEOUT ? WIRE_TIMEOUT_NONE
+                                                                              : WIRE_TIMEOUT_SET;
+}
+
 SEC("iter/task_file")
 int files(struct bpf_iter__task_file *ctx)
 {
@@ -83,6 +111,8 @@ int files(struct bpf_iter__task_file *ctx)
         r.tid = BPF_CORE_READ(task, pid);
         r.inode = BPF_CORE_READ(file, f_inode, i_ino);
         r.is_socket = type == S_IFSOCK;
+        if (r.is_socket)
+                timeouts_read(&r, file);
         bpf_seq_write(ctx->meta->seq, &r, sizeof(r));
         return 0;
 }

@@ -6,9 +6,12 @@
 #include <stdint.h>
 #endif
 
+enum wire_timeout { WIRE_TIMEOUT_UNKNOWN, WIRE_TIMEOUT_NONE, WIRE_TIMEOUT_SET };
+
 struct wire_file {
         int32_t pid, tid; /* of the first PID namespace */
         int32_t fd;
-        uint32_t is_socket;
+        uint16_t is_socket;
+        uint8_t receive_ends, send_ends; /* enum wire_timeout: SO_RCVTIMEO, SO_SNDTIMEO */
         uint64_t inode;
 };

@@ -25,6 +25,7 @@
 #include "unwind/memory.h"
 #include "unwind/pieces.h"
 #include "unwind/space.h"
+#include "unwind/stackcache.h"
 #include "unwind/walk.h"
 
 #define FIRST 2048U           /* bytes of each stack; what most of them need */
@@ -48,6 +49,7 @@ struct unwinder {
         struct modules *modules;
         struct unwind_progress *progress;
         const struct recheck *recheck; /* NULL: files are read for it */
+        struct stackcache *cache;      /* of the look before; NULL: there is none */
         struct copies copies;
 };
 
@@ -61,7 +63,7 @@ struct walker { /* a thread, and its walk */
 };
 
 int unwinder_new(struct procio *io, struct watch *watch, struct snapshot *s, int64_t budget_ns,
-        struct unwind_progress *progress, const struct recheck *recheck,
+        struct unwind_progress *progress, const struct recheck *recheck, struct stackcache *cache,
         struct unwinder **ret_unwinder)
 {
         struct unwinder *u = calloc(1, sizeof(*u));
@@ -74,6 +76,7 @@ int unwinder_new(struct procio *io, struct watch *watch, struct snapshot *s, int
         u->budget_ns = budget_ns;
         u->progress = progress;
         u->recheck = recheck;
+        u->cache = cache;
         u->arch = arch_find(s->host.arch);
         privilege_read(&u->privilege, !procio_live(io));
         *ret_unwinder = u;
@@ -139,6 +142,12 @@ static int server_start(struct unwinder *u)
         return r;
 }
 
+/* What has not run since the look before is known, if its count of switches is already. */
+static bool copy_wanted(struct unwinder *u, const struct thread *t)
+{
+        return thread_has_stack(u, t) && !(u->cache && stackcache_has(u->cache, t));
+}
+
 void unwinder_copy(struct unwinder *u, struct thread *const *threads, size_t n)
 {
         _cleanup_free_ struct piece_request *requests = calloc(n + 1, sizeof(*requests));
@@ -147,7 +156,7 @@ void unwinder_copy(struct unwinder *u, struct thread *const *threads, size_t n)
         if (!requests || !procio_live(u->io))
                 return;
         for (size_t i = 0; i < n; i++)
-                if (thread_has_stack(u, threads[i]))
+                if (copy_wanted(u, threads[i]))
                         requests[m++] = (struct piece_request){
                                 .start = copy_start(thread_sp(u, threads[i])),
                                 .len = FIRST,
@@ -158,7 +167,7 @@ void unwinder_copy(struct unwinder *u, struct thread *const *threads, size_t n)
         m = 0;
         for (size_t i = 0; i < n; i++)
                 copies_keep(&u->copies, threads[i],
-                        thread_has_stack(u, threads[i]) ? requests[m++].piece : NULL);
+                        copy_wanted(u, threads[i]) ? requests[m++].piece : NULL);
 }
 
 /* The second half: does it still hold still? */
@@ -402,7 +411,7 @@ static int threads_unwind(struct unwinder *u, const struct process *p, int dir, 
                 r = crew_work(
                         u, s, chains, dir, threads + i, n - i < CREW ? n - i : CREW, numbers + i);
         if (r == 0)
-                r = chains_finish(chains, s, u->watch, p, dir, &u->progress->n_stacks);
+                r = chains_finish(chains, s, u->watch, p, dir);
         for (size_t i = 0; i < n && r == 0; i++)
                 threads[i]->user_stack = chains_stack(chains, numbers[i]);
         chains_free(chains);
@@ -419,9 +428,14 @@ static int process_unwind(struct unwinder *u, struct process *p)
 
         if (!threads)
                 return -ENOMEM;
-        for_each_thread(t, p)
-                if (n < p->n_threads && !t->moved && !t->user_stack && thread_has_stack(u, t))
+        for_each_thread(t, p) {
+                if (n == p->n_threads || t->moved || t->user_stack || !thread_has_stack(u, t))
+                        continue;
+                if (u->cache)
+                        t->user_stack = stackcache_find(u->cache, u->snapshot->arena, t);
+                if (!t->user_stack)
                         threads[n++] = t;
+        }
         if (!n)
                 return 0;
         r = server_start(u);

@@ -33,7 +33,7 @@ struct module {
         const char *why;
         struct elf_facts *facts;
         const char *build_id;
-        bool c_library;
+        bool without_lines;
         struct cfi_row **rows; /* ascending by start, without overlap */
         size_t n_rows, rows_size;
         struct name *names;

@@ -214,7 +214,7 @@ int module_fetch_names(struct module *module, struct elfserver *server, struct a
         struct elf_name *names)
 {
         static const struct elf_name unknown = { 0 };
-        enum elf_names what = module->c_library ? ELF_NAMES_SYMBOLS : ELF_NAMES_LINES;
+        enum elf_names what = module->without_lines ? ELF_NAMES_SYMBOLS : ELF_NAMES_LINES;
         struct addresses *a = &module->unnamed;
         int r = 0;
 

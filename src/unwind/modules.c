@@ -38,6 +38,7 @@ struct modules {
         struct elfserver *server;
         struct arena *arena;
         struct dead_devices *dead;
+        bool without_lines;
         struct debuginfod *debuginfod; /* NULL: nobody is asked */
         struct module *table;
         struct module *all; /* those with no key of their own, too */
@@ -51,7 +52,11 @@ int modules_new(struct procio *io, struct watch *watch, struct elfserver *server
 
         if (!m)
                 return -ENOMEM;
-        *m = (struct modules){ io, watch, server, arena, dead, NULL, NULL, NULL };
+        m->io = io;
+        m->watch = watch;
+        m->server = server;
+        m->arena = arena;
+        m->dead = dead;
         m->debuginfod = debuginfod_new(watch, budget_ns);
         /* A worker before this one ended over it. */
         if (dead->opening && dead->n < DEAD_MAX)
@@ -59,6 +64,11 @@ int modules_new(struct procio *io, struct watch *watch, struct elfserver *server
         dead->opening = 0;
         *ret_modules = m;
         return 0;
+}
+
+void modules_without_lines(struct modules *m)
+{
+        m->without_lines = true;
 }
 
 void modules_free(struct modules *m)
@@ -194,7 +204,7 @@ static struct module *open_file(struct modules *m, int dir, const struct map *ma
         if (!module)
                 return NULL;
         *ret_made = true;
-        module->c_library = is_c_library(map->name);
+        module->without_lines = m->without_lines || is_c_library(map->name);
         if (place < 0) {
                 module_fail(module, -EBADF,
                         place == -ESTALE

@@ -50,6 +50,7 @@ struct unwinder {
         struct unwind_progress *progress;
         const struct recheck *recheck; /* NULL: files are read for it */
         struct stackcache *cache;      /* of the look before; NULL: there is none */
+        bool without_lines;
         struct copies copies;
 };
 
@@ -81,6 +82,11 @@ int unwinder_new(struct procio *io, struct watch *watch, struct snapshot *s, int
         privilege_read(&u->privilege, !procio_live(io));
         *ret_unwinder = u;
         return 0;
+}
+
+void unwinder_without_lines(struct unwinder *u)
+{
+        u->without_lines = true;
 }
 
 void unwinder_free(struct unwinder *u)
@@ -137,6 +143,8 @@ static int server_start(struct unwinder *u)
         if (r == 0)
                 r = modules_new(u->io, u->watch, u->server, u->snapshot->arena, &u->progress->dead,
                         u->budget_ns, &u->modules);
+        if (r == 0 && u->without_lines)
+                modules_without_lines(u->modules);
         if (r == 0)
                 elfserver_warm(u->server);
         return r;

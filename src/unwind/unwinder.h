@@ -52,6 +52,9 @@ int unwinder_new(struct procio *io, struct watch *watch, struct snapshot *s, int
         struct unwinder **ret_unwinder);
 void unwinder_free(struct unwinder *u);
 
+/* Names are enough: no lines and no inlined functions, which may take long to find. */
+void unwinder_without_lines(struct unwinder *u);
+
 /*
  * Copy the first bytes of these threads' stacks; all of one process. To be called while they
  * hold still; a thread may be given again if it did not. At most 1,024 are read in one call of

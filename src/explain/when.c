@@ -7,6 +7,7 @@
 #include <sched.h>
 #include <string.h>
 
+#include "base/arena.h"
 #include "resolve/syscall.h"
 #include "symbol/stacktext.h"
 
@@ -52,6 +53,20 @@ const char *thread_leaf(const struct thread *t, bool *ret_known)
                 *ret_known = true;
                 return t->wchan;
         }
+        return NULL;
+}
+
+const char *thread_leaf_evidence(struct arena *a, const struct thread *t)
+{
+        bool known;
+        const char *leaf = thread_leaf(t, &known);
+
+        if (t->kernel_stack && t->kernel_stack->n_frames && leaf)
+                return arena_printf(a, "kernel frame %s", leaf);
+        if (t->wchan)
+                return arena_printf(a, "wchan %s", t->wchan);
+        if (!t->kernel_stack && t->kernel_stack_error && t->state != 'R')
+                return "kernel stack not readable";
         return NULL;
 }
 

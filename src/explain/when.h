@@ -11,6 +11,10 @@
  */
 const char *thread_leaf(const struct thread *t, bool *ret_known);
 
+struct arena;
+/* The same as evidence: "kernel frame pipe_read". NULL: none. */
+const char *thread_leaf_evidence(struct arena *a, const struct thread *t);
+
 /* Is one of these functions on the stack? */
 enum truth thread_within(const struct thread *t, const char *list);
 

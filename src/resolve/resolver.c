@@ -31,6 +31,7 @@
 #include "resolve/sockets.h"
 #include "resolve/storage.h"
 #include "resolve/sysvipc.h"
+#include "symbol/stacktext.h"
 
 #define DEPTH_MAX 3 /* an epoll set may hold epoll sets */
 
@@ -39,6 +40,13 @@ struct kept {
         struct object *object;
         UT_hash_handle hh;
 };
+
+struct asked { /* of a stack; bits by enum stack_question */
+        const struct stack *stack;
+        unsigned known, has;
+};
+
+#define ASKED_MAX 64 /* stacks of which answers are kept, by their numbers */
 
 struct resolver {
         struct procio *io;
@@ -50,6 +58,7 @@ struct resolver {
         struct kept *kept; /* of the process in hand */
         pid_t kept_tid;    /* a thread that has this table of fds */
         bool kept_own;     /* the thread in hand is known to have it too */
+        bool kept_asked;   /* that was looked at */
         struct process *process;
         struct thread *thread;
         int dir;
@@ -57,6 +66,7 @@ struct resolver {
         bool net_ns_asked;
         bool refused; /* an fd of the thread in hand could not be looked at */
         bool bound;   /* members of a set were left out for its depth */
+        struct asked asked[ASKED_MAX];
 };
 
 int resolver_new(struct procio *io, struct snapshot *s, struct socket_query **queries,
@@ -160,6 +170,25 @@ struct snapshot *resolver_snapshot(struct resolver *r)
         return r->snapshot;
 }
 
+bool resolver_stack_has(
+        struct resolver *r, const struct thread *t, enum stack_question question, const char *list)
+{
+        const struct stack *stack = t->kernel_stack;
+        unsigned bit = 1U << question;
+        struct asked *a;
+
+        if (!stack)
+                return false;
+        a = &r->asked[stack->id % ASKED_MAX];
+        if (a->stack != stack)
+                *a = (struct asked){ .stack = stack };
+        if (!(a->known & bit)) {
+                a->known |= bit;
+                a->has |= stack_has(stack, list) ? bit : 0;
+        }
+        return a->has & bit;
+}
+
 /* "net:[4026531840]" */
 static void net_ns_read(struct resolver *r)
 {
@@ -251,6 +280,9 @@ static void kept_check(struct resolver *r, pid_t tid)
 {
         long r_kcmp = 0;
 
+        if (r->kept_asked)
+                return;
+        r->kept_asked = true;
         if (procio_live(r->io) && r->kept_tid && tid != r->kept_tid)
                 r_kcmp = syscall(SYS_kcmp, r->kept_tid, tid, KCMP_FILES, 0, 0);
         if (r_kcmp > 0)
@@ -291,6 +323,7 @@ struct object *resolver_fd(struct resolver *r, int fd)
                         r->refused = true;
                 return NULL;
         }
+        kept_check(r, r->thread->tid);
         HASH_FIND_INT(r->kept, &fd, k);
         if (k && strcmp(k->object->link, link) == 0 &&
                 (r->kept_own || strncmp(link, "anon_inode:", 11) != 0))
@@ -344,7 +377,7 @@ void resolver_thread(void *arg, struct thread *t, int dir)
         r->thread = t;
         r->dir = dir;
         r->refused = false;
-        kept_check(r, t->tid);
+        r->kept_asked = false;
         if (t->state == 't' || t->state == 'T')
                 tracer_read(r, t);
         if (t->state == 'Z' && t->process->ppid > 0 && !t->process->parent_comm)

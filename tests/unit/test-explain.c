@@ -983,6 +983,30 @@ static void test_sentences(void **state)
         scene_free(&sc);
 }
 
+/* A stack that the kernel printed empty is shared by all of them, and wchan is each one's own. */
+static void test_empty_stacks_share_nothing(void **state)
+{
+        static const char *const nowhere[] = { NULL };
+        struct scene sc;
+        struct thread *other;
+
+        (void)state;
+        scene_new(&sc);
+        scene_stack(&sc, nowhere);
+        sc.t->wchan = "hrtimer_nanosleep";
+        scene_call(&sc, "clock_nanosleep");
+        other = scene_thread(&sc, 101, 'S');
+        other->kernel_stack = sc.t->kernel_stack;
+        other->call = sc.t->call;
+        other->wchan = "do_exit";
+        scene_explain(&sc);
+        assert_string_equal(sc.t->wait.evidence[1], "wchan hrtimer_nanosleep");
+        assert_string_equal(other->wait.evidence[1], "wchan do_exit");
+        assert_int_equal(sc.t->wait.reason, REASON_SLEEP);
+        assert_int_equal(other->wait.reason, REASON_UNKNOWN);
+        scene_free(&sc);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -1004,6 +1028,7 @@ int main(void)
                 cmocka_unit_test(test_moving),
                 cmocka_unit_test(test_hostile_words),
                 cmocka_unit_test(test_sentences),
+                cmocka_unit_test(test_empty_stacks_share_nothing),
         };
 
         return cmocka_run_group_tests_name("explain", tests, NULL, NULL);

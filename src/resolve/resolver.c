@@ -58,7 +58,8 @@ struct resolver {
         struct kept *kept; /* of the process in hand */
         pid_t kept_tid;    /* a thread that has this table of fds */
         bool kept_own;     /* the thread in hand is known to have it too */
-        bool kept_asked;   /* that was looked at */
+        bool no_kcmp;      /* the kernel does not compare tables */
+        enum { TABLE_UNASKED, TABLE_ASSUMED, TABLE_OWN } table; /* of the thread in hand */
         struct process *process;
         struct thread *thread;
         int dir;
@@ -276,19 +277,63 @@ static struct object *fd_look(struct resolver *r, const struct fd_ref *ref, cons
  * say whether two share one (kcmp(2)), a link with an inode is still enough to know an object
  * again, and "anon_inode:[eventfd]" is not.
  */
-static void kept_check(struct resolver *r, pid_t tid)
+static int table_compare(pid_t a, pid_t b)
 {
-        long r_kcmp = 0;
+        return a == b ? 0 : (int)syscall(SYS_kcmp, a, b, KCMP_FILES, 0, 0);
+}
 
-        if (r->kept_asked)
+/*
+ * Nearly all threads have the main thread's table, whose links are read by a shorter path, and
+ * from names that the kernel has made already. That is taken for granted first, and checked
+ * when all have been read: a main thread that left the table meanwhile cannot come back to it.
+ */
+static void table_choose(struct resolver *r, pid_t tid)
+{
+        int r_kcmp = 0;
+
+        if (r->table != TABLE_UNASKED)
                 return;
-        r->kept_asked = true;
+        if (procio_live(r->io) && r->kept_tid == r->process->pid && tid != r->kept_tid &&
+                !r->no_kcmp) {
+                r->table = TABLE_ASSUMED;
+                r->kept_own = true;
+                return;
+        }
         if (procio_live(r->io) && r->kept_tid && tid != r->kept_tid)
-                r_kcmp = syscall(SYS_kcmp, r->kept_tid, tid, KCMP_FILES, 0, 0);
+                r_kcmp = table_compare(r->kept_tid, tid);
         if (r_kcmp > 0)
                 kept_clear(r);
         r->kept_own = r_kcmp >= 0;
         r->kept_tid = tid;
+        r->table = TABLE_OWN;
+}
+
+/* False: the assumption was wrong. What was found is not the thread's, and is looked for anew. */
+static bool table_check(struct resolver *r, pid_t tid)
+{
+        int r_kcmp;
+
+        if (r->table != TABLE_ASSUMED)
+                return true;
+        r->table = TABLE_OWN; /* whatever else is asked is asked of itself */
+        r_kcmp = table_compare(r->kept_tid, tid);
+        if (r_kcmp == 0)
+                return true;
+        r->no_kcmp = r_kcmp < 0;
+        kept_clear(r);
+        r->kept_own = true;
+        r->kept_tid = tid;
+        return false;
+}
+
+static ssize_t table_link(struct resolver *r, const struct fd_ref *ref, const char **ret_link)
+{
+        char path[16] = "fd/";
+
+        if (r->table != TABLE_ASSUMED)
+                return procio_fd_link(r->io, ref, ret_link);
+        path_put_number(path + 3, ref->fd);
+        return procio_link_of(r->io, ref->process_dir, path, ref->pid, ret_link);
 }
 
 /* Keep it for the other threads of the process; without memory it is made again. */
@@ -317,13 +362,13 @@ struct object *resolver_fd(struct resolver *r, int fd)
 
         if (fd < 0)
                 return NULL;
-        n = procio_fd_link(r->io, &ref, &link);
+        table_choose(r, r->thread->tid);
+        n = table_link(r, &ref, &link);
         if (n < 0) {
                 if (n == -EACCES || n == -EPERM)
                         r->refused = true;
                 return NULL;
         }
-        kept_check(r, r->thread->tid);
         HASH_FIND_INT(r->kept, &fd, k);
         if (k && strcmp(k->object->link, link) == 0 &&
                 (r->kept_own || strncmp(link, "anon_inode:", 11) != 0))
@@ -348,6 +393,7 @@ void resolver_process(void *arg, struct process *p, int dir)
 
         kept_clear(r);
         r->kept_tid = 0;
+        r->no_kcmp = false;
         r->process = p;
         r->dir = dir;
         r->net_ns_asked = false;
@@ -377,7 +423,7 @@ void resolver_thread(void *arg, struct thread *t, int dir)
         r->thread = t;
         r->dir = dir;
         r->refused = false;
-        r->kept_asked = false;
+        r->table = TABLE_UNASKED;
         if (t->state == 't' || t->state == 'T')
                 tracer_read(r, t);
         if (t->state == 'Z' && t->process->ppid > 0 && !t->process->parent_comm)
@@ -385,6 +431,10 @@ void resolver_thread(void *arg, struct thread *t, int dir)
         cgroups_resolve(r, t);
         error = callmem_read(r->io, r->snapshot->arena, t, dir);
         call_resolve(r, t);
+        if (!table_check(r, t->tid)) {
+                r->refused = false;
+                call_resolve(r, t);
+        }
         if (t->call.state == CALL_INSIDE && t->call.desc)
                 locks_resolve(r, t);
         sysvipc_resolve(r, t);

@@ -368,7 +368,8 @@ static void owners_fill(struct explainer *e, struct thread *t)
                 if (o && o->pid) {
                         owner_set(e, w, o->pid, 0, o->comm, ROLE_CHILD);
                 } else if (t->call.desc && !t->call.object && p->n_children &&
-                           call_is(&t->call, "wait4|waitpid|waitid")) {
+                           call_is(&t->call, "wait4|waitpid|waitid") &&
+                           when_wait_hidden(t) == FALSE) {
                         w->on = p->children;
                         w->n_on = p->n_children;
                         if (o && p->n_children == 1 && !p->n_children_hidden) {

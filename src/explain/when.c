@@ -43,8 +43,10 @@ const char *thread_leaf(const struct thread *t, bool *ret_known)
 
                 if (f->unreliable)
                         continue;
-                if (!f->symbol) /* a name is missing where the answer may be */
+                if (!f->symbol) { /* a name is missing where the answer may be */
+                        *ret_known = false;
                         break;
+                }
                 if (!symbol_matches(f->symbol, HELPERS))
                         return f->symbol;
         }
@@ -340,6 +342,17 @@ enum truth when_wait_named(const struct thread *t)
 enum truth when_wait_pidfd(const struct thread *t)
 {
         return call_is(&t->call, "waitid") && t->call.args[0] == 3 /* P_PIDFD */ ? TRUE : FALSE;
+}
+
+enum truth when_wait_hidden(const struct thread *t)
+{
+        const struct call *c = &t->call;
+
+        if (c->state != CALL_INSIDE || c->object)
+                return FALSE;
+        if (call_is(c, "waitid"))
+                return c->args[0] != 0 /* P_ALL */ ? TRUE : FALSE;
+        return (int32_t)c->args[0] != -1 ? TRUE : FALSE;
 }
 
 enum truth when_wait_group(const struct thread *t)

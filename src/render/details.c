@@ -201,6 +201,8 @@ static const char *events_words(const struct object *o, uint32_t events)
         bool in = events & (POLLIN | POLLRDNORM | POLLRDBAND);
         bool out = events & (POLLOUT | POLLWRNORM | POLLWRBAND);
 
+        if (in && o && o->kind && strcmp(o->kind, "process") == 0)
+                return "for its end";
         if (in && o && o->state && strcmp(o->state, "LISTEN") == 0)
                 return "for clients to connect";
         if (in && out)
@@ -234,6 +236,9 @@ static const char *object_words(struct page *p, const struct object *o)
         }
         if (kind && strcmp(kind, "pipe") == 0 && o->inode)
                 return page_join(p, kind, " ", page_number(p, o->inode), NULL);
+        if (kind && o->pid)
+                return page_join(p, o->comm ? page_safe(p, o->comm, ESCAPE_NAME_MAX) : kind, " (",
+                        page_number(p, (uint64_t)o->pid), ")", NULL);
         if (kind)
                 return page_safe(p, kind, ESCAPE_NAME_MAX);
         return o->link ? page_safe(p, o->link, ESCAPE_PATH_MAX) : "unknown";

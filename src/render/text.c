@@ -29,7 +29,8 @@ static const char *state_words(const struct thread *t)
         case 'R':
                 if (t->has_on_cpu)
                         return t->on_cpu ? "running" : "ready to run";
-                return t->wait.reason == REASON_RUNNABLE ? "ready to run" : "running";
+                return t->wait.reason == REASON_RUNNABLE ? "ready to run"
+                                                         : "running or ready to run";
         case 'S':
                 return "sleeping";
         case 'D':
@@ -73,7 +74,7 @@ static const char *time_words(struct page *p, const struct group *g)
                         longest = t;
         }
         /* What is on a CPU is not off it, whatever it was before. */
-        if (!shortest || strcmp(state_words(g->threads[0]), "running") == 0)
+        if (!shortest || strncmp(state_words(g->threads[0]), "running", 7) == 0)
                 return "";
 
         /* Clocks are read at slightly different moments: not a time below zero. */

@@ -17,6 +17,7 @@ RULES = {
     "tcp-send": "tcp-send tcp-write tcp6-send",
     "datagram-receive":
         "udp-recvfrom udp6-recvfrom udp-recvmmsg raw-recv netlink-recv packet-recv",
+    "vsock-accept": "vsock-accept",
     "unix-accept": "unix-accept unix-accept-abstract unix-accept-forged unix-seqpacket-accept",
     "unix-receive": "unix-recv unix-socketpair-read",
     "unix-datagram-receive": "unix-seqpacket-recv unix-dgram-recv",

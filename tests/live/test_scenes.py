@@ -292,6 +292,8 @@ ROWS = {
     "raw-recv": Row("receive unknown", "raw", "fd"),
     "netlink-recv": Row("receive unknown", "netlink", "fd"),
     "packet-recv": Row("receive unknown", "packet", "fd"),
+    # Its address takes a kernel with vsock_diag.
+    "vsock-accept": Row("accept", "vsock", "fd"),
     "socket-inherited": TCP_LISTEN,
     "unix-accept": Row("accept", "unix", "fd local"),
     "unix-accept-abstract": Row("accept", "unix", "fd local"),

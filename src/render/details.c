@@ -13,6 +13,7 @@
 #include "base/escape.h"
 #include "graph/fold.h"
 #include "model.h"
+#include "render/namesakes.h"
 #include "render/page.h"
 #include "resolve/syscall.h"
 
@@ -43,6 +44,14 @@ static void label_cut(
         label_begin(p, indent, label);
         page_cut(p, style, text);
         page_end(p);
+}
+
+void command_write(struct page *p, const struct process *process)
+{
+        const char *words = command_words(p, process);
+
+        if (words)
+                label_cut(p, 2, "command", STYLE_PLAIN, words);
 }
 
 /*
@@ -365,11 +374,10 @@ static void user_stack_write(struct page *p, const struct thread *t, unsigned in
         }
 }
 
-void details_write(struct page *p, const struct group *g, unsigned indent)
+static void facts_write(struct page *p, const struct group *g, unsigned indent)
 {
         const struct thread *t = g->threads[0];
 
-        sentence_write(p, g, indent);
         owners_write(p, t, indent);
         root_write(p, t, indent);
         if (t->wait.object)
@@ -378,4 +386,17 @@ void details_write(struct page *p, const struct group *g, unsigned indent)
         call_write(p, g, indent);
         kernel_stack_write(p, t, indent);
         user_stack_write(p, t, indent);
+}
+
+void details_write(struct page *p, const struct group *g, unsigned indent)
+{
+        sentence_write(p, g, indent);
+        facts_write(p, g, indent);
+}
+
+void details_write_command(struct page *p, const struct group *g, unsigned indent)
+{
+        sentence_write(p, g, indent);
+        command_write(p, g->threads[0]->process);
+        facts_write(p, g, indent);
 }

@@ -99,9 +99,15 @@ RULES = {
     "io-uring": "io-uring-wait",
 }
 
+# What scenes come to on other kernels (kernels.py).
+ELSEWHERE = {
+    "io-uring-inlined": "io-uring-wait",
+}
+
 # Whether it is on a CPU just then, a busy machine decides.
 MOMENTARY = ("running", "running-or-ready")
 
 
 def rules_of(scene):
-    return " ".join(rule for rule, scenes in RULES.items() if scene in scenes.split())
+    return " ".join(rule for table in (RULES, ELSEWHERE) for rule, scenes in table.items()
+                    if scene in scenes.split())

@@ -289,9 +289,9 @@ ROWS = {
     "udp-recvfrom": Row("receive", "udp", "fd local"),
     "udp6-recvfrom": Row("receive", "udp", "fd local"),
     "udp-recvmmsg": Row("receive", "udp", "fd local"),
-    "raw-recv": Row("receive unknown", "raw", "fd"),
-    "netlink-recv": Row("receive unknown", "netlink", "fd"),
-    "packet-recv": Row("receive unknown", "packet", "fd"),
+    "raw-recv": Row("receive", "raw", "fd"),
+    "netlink-recv": Row("receive", "netlink", "fd"),
+    "packet-recv": Row("receive", "packet", "fd"),
     # Its address takes a kernel with vsock_diag.
     "vsock-accept": Row("accept", "vsock", "fd"),
     "socket-inherited": TCP_LISTEN,

@@ -34,7 +34,7 @@ RULES = {
     "tty-write": "tty-write-stopped tty-write-full",
     "stopped": "tty-stopped stopped stopped-tstp",
     "poll":
-        "poll poll-timeout poll-out poll-restarted poll-100 poll-sparse "
+        "poll poll-million poll-timeout poll-out poll-restarted poll-100 poll-sparse "
         "poll-sparse-timeout ppoll ppoll-timeout "
         "poll-pidfd",
     "poll-sleep": "poll-sleep",

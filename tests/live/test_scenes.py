@@ -326,6 +326,7 @@ ROWS = {
     # Its arguments are no longer those of poll(2).
     "poll-restarted": Row("poll unknown", "poll-set -"),
     "poll-100": POLL,
+    "poll-million": POLL,
     "poll-sparse": POLL,
     "poll-sparse-timeout": POLL,
     "poll-sleep": SLEEP_POLL,
@@ -560,7 +561,7 @@ class Check:
         self.check_object(thread["wait"])
         self.check_owners(thread["wait"])
         if row.holder and evidence.root:
-            self.check_holders(thread["wait"])
+            self.check_holders(document, thread["wait"])
         if row.check:
             row.check(evidence, ready, thread)
         if evidence.before != evidence.after:
@@ -705,7 +706,11 @@ class Check:
         if len({m["fd"] for m in members}) < min(len(right), MEMBERS_MAX):
             raise Failure(f"members {ready['members']}", json.dumps(members))
 
-    def check_holders(self, wait):
+    def check_holders(self, document, wait):
+        # Where others keep very many files open, the search ends early, and that is said.
+        cut = any("too many open files" in gap["why"] for gap in document["capture"]["missing"])
+        if cut and not wait["on"]:
+            return
         told = sorted(o["pid"] for o in wait.get("on", []) if o.get("role") == "holder")
         right = sorted(int(pid) for pid in self.ready["holder"].split(","))
         if told != right:
@@ -856,7 +861,8 @@ def main():
     listed = subprocess.run([arguments.scene, "--list"], check=True, capture_output=True,
                             text=True).stdout.split()
     test = Test(arguments.pwhy, arguments.scene)
-    passed = failed = skipped = 0
+    passed = failed = 0
+    skipped = set()
     for name in arguments.names or listed:
         try:
             reason = test.run(name)
@@ -868,17 +874,17 @@ def main():
             passed += 1
             print(f"ok {name}", flush=True)
         else:
-            skipped += 1
+            skipped.add(name)
             print(f"skip {name}: {reason}", flush=True)
     for name in sorted(set(ROWS) - set(listed)):
         failed += 1
         print(f"FAILED {name}: expected a scene got a row only", flush=True)
-    # Each rule that the scenes stand for; if one was left out, so may be its rule.
-    for rule in RULES if not arguments.names and not skipped and os.geteuid() == 0 else ():
-        if rule not in test.rules and rule not in MOMENTARY:
+    # Each rule that the scenes stand for, if they could be made.
+    for rule, scenes in RULES.items() if not arguments.names and os.geteuid() == 0 else ():
+        if not {rule, *scenes.split()} & {*test.rules, *MOMENTARY, *skipped}:
             failed += 1
             print(f"FAILED rule {rule}: expected a scene that comes to it got none", flush=True)
-    print(f"{passed} passed, {failed} failed, {skipped} skipped")
+    print(f"{passed} passed, {failed} failed, {len(skipped)} skipped")
     return 1 if failed else 0
 
 

@@ -3,9 +3,8 @@
  * Which symbol is an address's name: as elfutils and the debuggers choose, so that all say the
  * same. A symbol with a size covers what is within; a global one goes before a weak one and that
  * before a local one, even if it begins earlier; then the nearest; then the shortest; of equal
- * ones the first of the table, but without leading underscores if there is one. Hand-written
- * assembly has symbols without a size: the nearest before the address in the same section, if
- * nothing else is between.
+ * ones the first of the table. Hand-written assembly has symbols without a size: the nearest before
+ * the address in the same section, if nothing else is between.
  */
 #include "elf/symtab.h"
 
@@ -219,8 +218,6 @@ static bool entry_better(const struct symtab *t, const struct entry *a, const st
                 return bind_value(a) > bind_value(b);
         if (a->end != b->end)
                 return a->end < b->end;
-        if (underscores(a) != underscores(b))
-                return underscores(a) < underscores(b);
         return a->order < b->order;
 }
 

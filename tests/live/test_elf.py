@@ -342,6 +342,33 @@ def names_of_compilers():
 
 
 @test
+def symbols_of_the_system():
+    """Libraries and programs that are here, with debug files if there are: as eu-addr2line."""
+    need("eu-addr2line", "readelf")
+    compared = 0
+    for path in (LIBC, "/lib64/ld-linux-x86-64.so.2", "/usr/lib/x86_64-linux-gnu/libstdc++.so.6",
+                 "/usr/lib/x86_64-linux-gnu/libcrypto.so.3", "/bin/bash"):
+        if not os.path.exists(path):
+            continue
+        match = re.search(r"\] \.text\s+PROGBITS\s+(\w+) \w+ (\w+)", run("readelf", "-SW", path))
+        start, size = int(match[1], 16), int(match[2], 16)
+        chosen = random.Random(2)
+        addresses = [start + chosen.randrange(size) for _ in range(1000)]
+        text = run("eu-addr2line", "-a", "-S", "-C", "-e", path, ok=(0, 1),
+                   text="".join(f"0x{a:x}\n" for a in addresses))
+        theirs = re.split(r"^0x[0-9a-f]+\n", text, flags=re.M)[1:]
+        for address, ours, answer in zip(
+                addresses, our_lines(path, addresses=addresses, what="find"), theirs):
+            lines = answer.splitlines()
+            name = "??"
+            if len(lines) > 1 and not lines[0].startswith("("):
+                name = re.sub(r"(\+0x[0-9a-f]+)?( \([^)]*\))?$", "", lines[0]).split("@")[0]
+            check_equal(ours[-1][0], name, f"{path}: {address:x}")
+            compared += 1
+    check(compared >= 3000, f"only {compared} compared")
+
+
+@test
 def names_of_languages():
     """Rust's two manglings, C++, and what only looks like it; the best of several names."""
     need_x86()
@@ -357,12 +384,14 @@ def names_of_languages():
                 "std::vector<int, std::allocator<int> >::push_back(int&&)",
             "_ZN3foo3barEv": "foo::bar()",
             "_Znot_a_mangled_name": "_Znot_a_mangled_name",
-            "alias": "alias",
             "label_without_size": "label_without_size",
         }
         for symbol, name in wanted.items():
             line = ask("names", path, addresses=[found[symbol][0] + 1]).split("\t")
             check_equal((line[1], line[2], line[4]), (name, symbol, "1"), "function")
+        # Of several names the first; programs call one that has no underscores.
+        line = ask("names", path, addresses=[found["alias"][0]]).split("\t")
+        check_equal((line[1], line[3]), ("__alias_inner", "alias"), "one place, four names")
         # The label ends where the next symbol with a size begins.
         line = ask("names", path, addresses=[found["without_cfi"][0] - 1]).split("\t")
         check_equal(line[1], "by_nobody", "the function before")

@@ -242,7 +242,7 @@ struct exchange {
 
 static int exchange_run(struct elfserver *s, struct exchange *e, const struct deadline *until)
 {
-        struct wire_answer header;
+        struct wire_answer header = { 0 };
         int r = server_send(s, &e->request, sizeof(e->request), e->fd, until);
 
         if (r == 0 && e->request.n)

@@ -433,6 +433,11 @@ int chains_finish(
         return r;
 }
 
+const char *chains_gap(const struct chains *c, int chain)
+{
+        return chain >= 0 && (size_t)chain < c->n ? c->list[chain]->gap : NULL;
+}
+
 const struct user_stack *chains_stack(const struct chains *c, int chain)
 {
         return chain >= 0 && (size_t)chain < c->n ? c->list[chain]->stack : NULL;

@@ -30,5 +30,8 @@ int chains_add(struct chains *c, struct space *s, const struct walk *w, const ch
 int chains_finish(
         struct chains *c, struct space *s, struct watch *watch, const struct process *p, int dir);
 
+/* Why a chain ends where it does; NULL: it is whole. */
+const char *chains_gap(const struct chains *c, int chain);
+
 /* NULL: none, because of the bound for all frames. */
 const struct user_stack *chains_stack(const struct chains *c, int chain);

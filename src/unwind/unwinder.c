@@ -335,8 +335,12 @@ static int crew_run(struct unwinder *u, struct space *s, struct walker *crew, si
         }
 }
 
-static void gap_register(struct unwinder *u, const struct walk *w, const struct thread *t)
+/* What somebody could do something about is said for the whole snapshot, too. */
+static void gap_walk(
+        struct unwinder *u, const struct walk *w, const struct thread *t, const char *text)
 {
+        if (w->end == END_UNUSABLE && text)
+                snapshot_gap(u->snapshot, "user stacks", text, NULL, false);
         if (w->end == END_REGISTER && !t->regs)
                 snapshot_gap(u->snapshot, "user stacks",
                         "some functions are left by registers that /proc does not tell; the stack "
@@ -379,8 +383,8 @@ static int crew_work(struct unwinder *u, struct space *s, struct chains *chains,
                         text = moved;
                 }
                 s->arch = w->arch;
-                gap_register(u, w, threads[i]);
                 ret_chains[i] = chains_add(chains, s, w, text);
+                gap_walk(u, w, threads[i], chains_gap(chains, ret_chains[i]));
                 r = ret_chains[i] < 0 ? ret_chains[i] : 0;
         }
         for (size_t i = 0; i < n; i++)

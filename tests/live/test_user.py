@@ -34,8 +34,11 @@ def document(*args, status=(SHOWN, PARTLY)):
 
 def need_registers():
     need_root()
-    if document(os.getpid())["capture"]["source"] != "bpf":
+    mine = document(os.getpid())
+    if mine["capture"]["source"] != "bpf":
         raise Skip("needs the registers that only the bpf source can read")
+    if any("without DWARF" in thread.get("user_stack_gap", "") for thread in mine["threads"]):
+        raise Skip("pwhy was built without DWARF")
 
 
 def build(source, *flags, compiler=None):
@@ -405,7 +408,7 @@ def registers_of_proc():
 
 @test
 def ordinary_user():
-    need_root()
+    need_registers()
     if not shutil.which("setpriv"):
         raise Skip("there is no setpriv")
     nobody = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "--"]
@@ -421,7 +424,7 @@ def ordinary_user():
 
 @test
 def options_of_stacks():
-    need_root()
+    need_registers()
     with ready(build("deep.c", "-O1"), "") as pid:
         text = pwhy("--no-kernel", pid).decode()
         check("  user " in text and "  kernel " not in text, text)

@@ -485,6 +485,8 @@ const char *elfserver_why(int error)
                 return "it could not be parsed before";
         case -ENOEXEC:
                 return "it is not an ELF file that can be used";
+        case -ENOMEM:
+                return "there is too little memory";
         case -EMFILE:
                 return "too many files are open";
         case -EOPNOTSUPP:
@@ -492,6 +494,6 @@ const char *elfserver_why(int error)
                                ? "the helper program pwhy-elf is not there, or cannot be confined"
                                : "built without DWARF";
         default:
-                return "it could not be parsed";
+                return "it could not be asked about";
         }
 }

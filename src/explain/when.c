@@ -133,6 +133,22 @@ enum truth when_off_cpu(const struct thread *t)
         return !t->has_on_cpu ? UNSURE : t->on_cpu ? FALSE : TRUE;
 }
 
+enum truth when_queued(const struct thread *t)
+{
+        return t->has_ready_for && t->has_on_cpu && !t->on_cpu ? TRUE : FALSE;
+}
+
+enum truth when_throttled_told(const struct thread *t)
+{
+        return t->throttled && t->cgroup ? TRUE : FALSE;
+}
+
+enum truth when_blocker(const struct thread *t)
+{
+        /* In a text it is what the kernel found likely. */
+        return t->blocker && !t->line ? TRUE : FALSE;
+}
+
 enum truth when_timeout(const struct thread *t)
 {
         return !t->call.has_timeout ? UNSURE : t->call.timeout_set ? TRUE : FALSE;
@@ -182,6 +198,47 @@ enum truth when_futex_wait(const struct thread *t)
         default:
                 return FALSE;
         }
+}
+
+/* How glibc (from 2.34 on) waits on all but locks, for which it uses FUTEX_WAIT. */
+enum truth when_futex_bitset(const struct thread *t)
+{
+        return futex_command(t) == FUTEX_WAIT_BITSET ? TRUE : FALSE;
+}
+
+/* Without its memory a futex is one, and the plain rules are asked: not known is no. */
+static enum truth lock_is(const struct thread *t, const char *kind, bool witnessed)
+{
+        const struct object *o = t->call.state == CALL_INSIDE ? t->call.object : NULL;
+
+        if (!o || !o->lock_kind || strcmp(o->lock_kind, kind) != 0)
+                return FALSE;
+        return o->lock_witnessed || !witnessed ? TRUE : FALSE;
+}
+
+enum truth when_mutex(const struct thread *t)
+{
+        return lock_is(t, "mutex", false);
+}
+
+enum truth when_mutex_witnessed(const struct thread *t)
+{
+        return lock_is(t, "mutex", true);
+}
+
+enum truth when_rwlock(const struct thread *t)
+{
+        return lock_is(t, "rwlock", false);
+}
+
+enum truth when_joined(const struct thread *t)
+{
+        return lock_is(t, "thread", false);
+}
+
+enum truth when_joined_witnessed(const struct thread *t)
+{
+        return lock_is(t, "thread", true);
 }
 
 /* By the operation, or the stack of a log that does not tell it; else the plain rule is asked. */

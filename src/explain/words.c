@@ -13,6 +13,7 @@
 #include "base/arena.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "explain/lockwords.h"
 #include "explain/place.h"
 #include "explain/rules.h"
 #include "explain/when.h"
@@ -71,6 +72,12 @@ static const struct kind_words {
         { "userfaultfd", "a userfaultfd", NULL },
         { "seccomp", "a seccomp listener", NULL },
         { "futex", "a futex", "futex" },
+        { "mutex", "a mutex", "mutex" },
+        { "rwlock", "a read-write lock", "read-write lock" },
+        { "condvar", "a condition", "condition" },
+        { "semaphore", "a semaphore", "semaphore" },
+        { "barrier", "a barrier", "barrier" },
+        { "thread", "a thread", "thread" },
         { "process", "a process", "process" },
         { "flock", "a file", NULL },
         { "posix-lock", "a file", NULL },
@@ -319,6 +326,31 @@ static void add_by(struct line *l, const struct object *o)
         }
 }
 
+/* "flusher (thread 812)", of another process "flusher (process 91, thread 92)" */
+static void add_thread(struct line *l, const struct thread *t, const struct owner *o)
+{
+        add(l, "%.64s (", o->comm ? o->comm : "a thread");
+        if (o->pid != t->process->pid)
+                add(l, o->tid && o->tid != o->pid ? "process %d, " : "process %d)", (int)o->pid);
+        if (o->pid == t->process->pid || (o->tid && o->tid != o->pid))
+                add(l, "thread %d)", (int)o->tid);
+}
+
+/* ", held by flusher (thread 812)", of a lock in memory; or nothing */
+static void add_held(struct line *l, const struct thread *t, const struct object *o)
+{
+        if (!o)
+                return;
+        if (o->n_owners && o->owners->tid == t->tid) {
+                add(l, ", which it holds itself");
+        } else if (o->n_owners) {
+                add(l, ", held by ");
+                add_thread(l, t, o->owners);
+        } else if (o->readers) {
+                add(l, ", held by %u reader%s", o->readers, o->readers > 1 ? "s" : "");
+        }
+}
+
 /* " to become at least 1", of a semaphore; or nothing */
 static void add_needed(struct line *l, const struct object *o)
 {
@@ -420,7 +452,7 @@ static void add_word(struct line *l, const char *word, size_t len, const struct 
         const struct thread *t, const struct object *o)
 {
         const char *kind = rule->made ? rule->made : rule->kinds;
-        char place[PLACE_TEXT_MAX];
+        char place[PLACE_TEXT_MAX], lock[LOCKWORDS_MAX];
         bool known;
         const char *leaf;
 
@@ -434,6 +466,13 @@ static void add_word(struct line *l, const char *word, size_t len, const struct 
                 add_whose(l, t, o);
         } else if (word_is(word, len, "by")) {
                 add_by(l, o);
+        } else if (word_is(word, len, "held")) {
+                add_held(l, t, o);
+        } else if (word_is(word, len, "joined")) {
+                if (o && o->n_owners)
+                        add_thread(l, t, o->owners);
+                else
+                        add(l, "a thread");
         } else if (word_is(word, len, "needed")) {
                 add_needed(l, o);
         } else if (word_is(word, len, "members")) {
@@ -459,6 +498,12 @@ static void add_word(struct line *l, const char *word, size_t len, const struct 
         } else if (word_is(word, len, "incall")) {
                 if (t->call.state == CALL_INSIDE && t->call.desc)
                         add(l, ", in %s", t->call.desc->name);
+        } else if (word_is(word, len, "lock")) {
+                lockwords_lock(t, o, lock);
+                add(l, "%s", lock);
+        } else if (word_is(word, len, "keeper")) {
+                lockwords_held(t, o, lock);
+                add(l, "%s", lock);
         } else if (word_is(word, len, "leaf")) {
                 leaf = thread_leaf(t, &known);
                 add(l, "%.128s", leaf ? leaf : "the kernel");

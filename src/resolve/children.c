@@ -170,6 +170,8 @@ static struct object *group_object(struct resolver *r, pid_t group)
         o->owners = arena_dup(resolver_snapshot(r)->arena, owners, o->n_owners * sizeof(*owners));
         if (!o->owners)
                 o->n_owners = 0;
+        o->on_any = true;
+        o->on_whole = o->n_owners && !p->n_children_hidden;
         return o;
 }
 

@@ -4,14 +4,10 @@
  * "fuse_connection:\t39" is the device number of the file system (fs/fuse/dev.c). Before, it can
  * be told only where there is one daemon and one file system.
  *
- * All fds of all processes are looked at, once and within bounds, and only if a thread waits.
+ * Looked for only if a thread waits.
  */
 #include "resolve/fuse.h"
 
-#include <ctype.h>
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -22,10 +18,11 @@
 #include "base/cleanup.h"
 #include "base/procio.h"
 #include "model.h"
+#include "resolve/fdscan.h"
 #include "resolve/fstype.h"
 #include "resolve/kinds.h"
+#include "resolve/resolver.h"
 
-#define LINKS_MAX 500000 /* about a second */
 #define HOLDERS_MAX 256
 #define WANTED_MAX 64
 #define OWNERS_MAX 4 /* of a connection: forked children may have it too */
@@ -42,8 +39,8 @@ struct search {
         uint64_t wanted[WANTED_MAX]; /* connections */
         size_t n_wanted;
         size_t n_holders;
-        size_t n_links;
         bool incomplete; /* somebody may have been missed */
+        bool blind;      /* there may be processes that are not shown at all */
 };
 
 static bool is_awaited(const struct object *o)
@@ -53,100 +50,24 @@ static bool is_awaited(const struct object *o)
                !o->n_owners;
 }
 
-static DIR *directory_open(int dir, const char *path)
+static void holder_add(struct search *f, const struct fd_entry *e)
 {
-        int fd = openat(dir, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        DIR *d = fd < 0 ? NULL : fdopendir(fd);
-
-        if (!d && fd >= 0)
-                close(fd);
-        return d;
-}
-
-static void holder_add(struct search *f, pid_t pid, const char *number)
-{
-        struct holder h = { .pid = pid };
+        struct holder h = { .pid = e->pid };
         const char *text;
         char path[64];
         ssize_t n;
 
-        snprintf(path, sizeof(path), "%d/fdinfo/%.10s", (int)pid, number);
-        n = procio_read(f->io, procio_root(f->io), path, pid, HANG_NONE, &text);
+        snprintf(path, sizeof(path), "%d/fdinfo/%d", (int)e->pid, e->fd);
+        n = procio_read(f->io, procio_root(f->io), path, e->pid, HANG_NONE, &text);
         if (n > 0)
                 fdinfo_number(text, "fuse_connection", 10, &h.connection);
         for (size_t i = 0; i < f->n_holders; i++)
-                if (f->holders[i].pid == pid && f->holders[i].connection == h.connection)
+                if (f->holders[i].pid == h.pid && f->holders[i].connection == h.connection)
                         return;
         if (f->n_holders == HOLDERS_MAX)
                 f->incomplete = true;
         else
                 f->holders[f->n_holders++] = h;
-}
-
-/*
- * The links are not expected to block, but a process in the middle of execve(2) was seen to let
- * them: then it is left out, and it is no daemon that serves.
- */
-static void process_search(struct search *f, const char *name)
-{
-        _cleanup_closedir_ DIR *d = NULL;
-        pid_t pid = (pid_t)strtol(name, NULL, 10);
-        struct dirent *e;
-        const char *link;
-        char path[32];
-
-        snprintf(path, sizeof(path), "%.10s/fd", name);
-        d = directory_open(procio_root(f->io), path);
-        if (!d) {
-                f->incomplete |= errno != ENOENT && errno != ESRCH;
-                return;
-        }
-        while ((e = readdir(d))) { /* NOLINT(concurrency-mt-unsafe) */
-                ssize_t n;
-
-                if (!isdigit((unsigned char)e->d_name[0]))
-                        continue;
-                if (f->n_links++ >= LINKS_MAX) {
-                        f->incomplete = true;
-                        return;
-                }
-                n = procio_link_of(f->io, dirfd(d), e->d_name, pid, &link);
-                if (n == -ETIMEDOUT) {
-                        f->incomplete = true;
-                        return;
-                }
-                if (n > 0 && strcmp(link, "/dev/fuse") == 0)
-                        holder_add(f, pid, e->d_name);
-        }
-}
-
-/* Has each connection that somebody waits on been found with somebody? */
-static bool all_found(const struct search *f)
-{
-        for (size_t i = 0; i < f->n_wanted; i++) {
-                bool found = false;
-
-                for (size_t k = 0; k < f->n_holders && !found; k++)
-                        found = f->holders[k].connection == f->wanted[i];
-                if (!found)
-                        return false;
-        }
-        return f->n_wanted < WANTED_MAX;
-}
-
-static void all_search(struct search *f)
-{
-        _cleanup_closedir_ DIR *d = directory_open(procio_root(f->io), ".");
-        struct dirent *e;
-
-        if (!d) {
-                f->incomplete = true;
-                return;
-        }
-        while (f->n_links < LINKS_MAX && !all_found(f) &&
-                (e = readdir(d))) /* NOLINT(concurrency-mt-unsafe) */
-                if (isdigit((unsigned char)e->d_name[0]))
-                        process_search(f, e->d_name);
 }
 
 /*
@@ -197,6 +118,8 @@ static void owners_set(struct search *f, struct object *o)
                 return;
         o->owners = arena_dup(f->snapshot->arena, owners, n * sizeof(*owners));
         o->n_owners = o->owners ? n : 0;
+        o->on_any = true;
+        o->on_whole = o->n_owners && tells && !f->incomplete && !f->blind;
 }
 
 static void wanted_add(struct search *f, struct object *o)
@@ -220,17 +143,25 @@ static void objects_visit(struct search *f, void (*visit)(struct search *f, stru
         }
 }
 
-void fuse_resolve(struct procio *io, struct snapshot *s)
+void fuse_resolve(struct resolver *r)
 {
         _cleanup_free_ struct search *f = calloc(1, sizeof(*f));
+        const struct fd_entry *entries;
+        const struct fdscan *scan;
+        size_t n;
 
         if (!f)
                 return;
-        f->io = io;
-        f->snapshot = s;
+        f->io = resolver_io(r);
+        f->snapshot = resolver_snapshot(r);
         objects_visit(f, wanted_add);
-        if (!f->n_wanted)
+        scan = f->n_wanted ? resolver_fdscan(r) : NULL;
+        if (!scan)
                 return;
-        all_search(f);
+        entries = fdscan_class(scan, FD_FUSE, &n);
+        for (size_t i = 0; i < n; i++)
+                holder_add(f, &entries[i]);
+        f->incomplete |= scan->cut || scan->refused;
+        f->blind = scan->blind;
         objects_visit(f, owners_set);
 }

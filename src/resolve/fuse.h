@@ -2,8 +2,7 @@
 /* The daemons of FUSE file systems: who has the connection that a thread waits on. */
 #pragma once
 
-struct procio;
-struct snapshot;
+struct resolver;
 
 /* After all threads: sets the owners of the objects of calls that are on FUSE. */
-void fuse_resolve(struct procio *io, struct snapshot *s);
+void fuse_resolve(struct resolver *r);

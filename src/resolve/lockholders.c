@@ -18,6 +18,7 @@
 #include "base/procio.h"
 #include "resolve/call.h"
 #include "resolve/children.h"
+#include "resolve/fdscan.h"
 #include "resolve/locktext.h"
 #include "resolve/resolver.h"
 
@@ -32,6 +33,7 @@
 struct held { /* a lock as the fdinfo of its holder showed it */
         pid_t pid, tid;
         int fd;
+        bool spread; /* who shares its open file was looked for */
         struct lock_line line;
 };
 
@@ -164,23 +166,48 @@ static void process_search(struct lock_search *s, struct procio *io, pid_t pid)
         }
 }
 
-static void all_search(struct lock_search *s, struct procio *io)
+/* Locks that the fdinfo of one fd shows. */
+static void entry_search(struct lock_search *s, struct procio *io, int dir, const struct fd_entry *e)
 {
-        int fd = openat(procio_root(io), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        _cleanup_closedir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
-        struct dirent *e;
+        struct held h = { .pid = e->pid, .tid = e->tid, .fd = e->fd };
+        struct fd_ref ref = { dir, e->pid, e->tid, e->fd };
+        const char *text;
+        ssize_t r;
 
-        if (!d) {
-                if (fd >= 0)
-                        close(fd);
+        if (!fd_may_have_lock(io, &ref))
                 return;
-        }
-        while (!time_is_up(s) && (e = readdir(d))) { /* NOLINT(concurrency-mt-unsafe) */
-                int pid = number_name(e->d_name);
+        r = procio_fd_info(io, &ref, &text);
+        s->refused |= r == -EACCES || r == -EPERM;
+        while (r > 0 && lock_info_next(&text, &h.line))
+                held_add(s, &h);
+}
 
-                if (pid > 0)
-                        process_search(s, io, pid);
+static void all_search(struct lock_search *s, struct procio *io, const struct fdscan *scan)
+{
+        static const enum fd_class classes[] = { FD_PTS, FD_PATH };
+        int dir = -1;
+        pid_t pid = 0;
+
+        for (size_t c = 0; c < ARRAY_SIZE(classes); c++) {
+                size_t n;
+                const struct fd_entry *e = fdscan_class(scan, classes[c], &n);
+
+                for (size_t i = 0; i < n && !time_is_up(s); i++) {
+                        if (e[i].pid != pid) {
+                                if (dir >= 0)
+                                        close(dir);
+                                pid = e[i].pid;
+                                dir = procio_open_process(io, pid);
+                        }
+                        if (dir >= 0)
+                                entry_search(s, io, dir, &e[i]);
+                }
         }
+        if (dir >= 0)
+                close(dir);
+        s->cut |= scan->cut;
+        s->refused |= scan->refused;
+        s->blind = scan->blind;
 }
 
 static void holder_add(struct resolver *r, struct holders *to, pid_t pid)
@@ -240,29 +267,83 @@ static bool holders_among(struct lock_search *s, struct resolver *r, pid_t pid,
         return found;
 }
 
+/*
+ * Of flock and OFD locks the open file is the owner, which other processes may have as well: any of
+ * them can unlock it. A file that is the same has the same name.
+ */
+static void sharers_search(
+        struct lock_search *s, struct resolver *r, pid_t pid, const struct lock_line *lock)
+{
+        struct procio *io = resolver_io(r);
+        const struct fdscan *scan = lock->type == LOCK_POSIX ? NULL : resolver_fdscan(r);
+
+        if (!scan)
+                return;
+        for (size_t i = 0, known = s->n_held; i < known; i++) {
+                const struct held h = s->held[i];
+                _cleanup_close_ int dir = -1;
+                struct fd_ref ref;
+                const char *link;
+                uint32_t name;
+                size_t n;
+                const struct fd_entry *e = fdscan_class(scan, FD_PATH, &n);
+
+                if (h.spread || h.pid != pid || !lock_same_file(&h.line, lock))
+                        continue;
+                s->held[i].spread = true;
+                dir = procio_open_process(io, pid);
+                ref = (struct fd_ref){ dir, pid, h.tid, h.fd };
+                if (dir < 0 || procio_fd_link(io, &ref, &link) <= 0)
+                        continue;
+                name = fdscan_name(link);
+                for (size_t k = 0; k < n && !time_is_up(s); k++) {
+                        _cleanup_close_ int other = -1;
+
+                        if (e[k].name != name || e[k].pid == pid)
+                                continue;
+                        other = procio_open_process(io, e[k].pid);
+                        if (other >= 0)
+                                entry_search(s, io, other, &e[k]);
+                }
+        }
+        s->refused |= scan->refused;
+        s->cut |= scan->cut;
+        s->blind = scan->blind;
+}
+
 void lock_holders(struct lock_search *s, struct resolver *r, const struct lock_line *lock,
         const struct lock_line *wanted, struct holders *to)
 {
         struct procio *io = resolver_io(r);
 
         if (lock->pid > 0) {
-                if (holders_among(s, r, lock->pid, lock, wanted, to))
-                        return;
-                if (!s->searched) {
-                        time_start(s);
+                bool found = holders_among(s, r, lock->pid, lock, wanted, to);
+
+                if (lock->type != LOCK_POSIX)
+                        resolver_fdscan(r); /* by its own bounds, not by those of this search */
+                time_start(s);
+                if (!found && !s->searched) {
                         process_search(s, io, lock->pid);
-                        time_stop(s);
-                        if (holders_among(s, r, lock->pid, lock, wanted, to))
-                                return;
+                        found = holders_among(s, r, lock->pid, lock, wanted, to);
+                }
+                if (found && !s->searched)
+                        sharers_search(s, r, lock->pid, lock);
+                time_stop(s);
+                if (found) {
+                        holders_among(s, r, 0, lock, wanted, to);
+                        return;
                 }
         }
         if (!s->searched && resolver_snapshot(r)->locks_searched) {
                 s->cut = true;
         } else if (!s->searched) {
+                const struct fdscan *scan = resolver_fdscan(r);
+
                 s->searched = resolver_snapshot(r)->locks_searched = true;
                 s->n_held = 0;
                 time_start(s);
-                all_search(s, io);
+                if (scan)
+                        all_search(s, io, scan);
                 time_stop(s);
         }
         holders_among(s, r, 0, lock, wanted, to);

@@ -25,6 +25,7 @@ struct lock_search {       /* zeroed at first; lasts for a snapshot */
         bool searched;                        /* all processes */
         bool cut;                             /* not to the end */
         bool refused;                         /* some of them */
+        bool blind;                           /* some may not even be shown */
 };
 
 void lock_search_done(struct lock_search *s);
@@ -34,7 +35,9 @@ void lock_search_done(struct lock_search *s);
 struct holders {
         struct owner owners[HOLDERS_MAX];
         size_t n;
-        bool self; /* the waiter's own process holds it, too */
+        bool self;   /* the waiter's own process holds it, too */
+        bool shared; /* several have one and the same lock */
+        bool missed; /* of some lock nobody was found */
 };
 
 /* Adds whoever holds this lock, which stands against what the thread in hand wants. */

@@ -154,6 +154,8 @@ static void holders_find(
 {
         for (size_t i = 0; i < l->n_lines; i++) {
                 const struct lock_line *lock = &l->lines[i];
+                size_t before = to->n;
+                bool self = to->self;
 
                 if (lock->blocked || !lock_same_file(lock, &q->line) ||
                         !lock_conflicts(lock, &q->line))
@@ -162,7 +164,12 @@ static void holders_find(
                         continue;
                 if (lock->type == LOCK_POSIX && q->line.type == LOCK_POSIX && lock->pid == q->pid)
                         continue;
+                to->self = false;
                 lock_holders(&l->search, r, lock, &q->line, to);
+                to->missed |= to->n == before && !to->self;
+                /* Processes that share an open file share its lock: any can unlock it. */
+                to->shared |= to->n - before + to->self > 1;
+                to->self |= self;
         }
         /* Its own process cannot help it while another one can. */
         if (!to->n && to->self)
@@ -309,5 +316,9 @@ void locks_resolve(struct resolver *r, struct thread *t)
         o->owners = arena_dup(
                 resolver_snapshot(r)->arena, holders.owners, holders.n * sizeof(*holders.owners));
         o->n_owners = o->owners ? holders.n : 0;
+        o->on_any = holders.shared;
+        /* A lease is broken by force in the end (fs.lease-break-time). */
+        o->on_whole = holders.n && holders.n < HOLDERS_MAX && q.line.type != LOCK_LEASE &&
+                      !holders.missed && !l->search.cut && !l->search.refused && !l->search.blind;
         t->call.object = o;
 }

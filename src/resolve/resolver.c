@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -25,12 +26,18 @@
 #include "resolve/children.h"
 #include "resolve/callmem.h"
 #include "resolve/cgroups.h"
+#include "resolve/fdscan.h"
 #include "resolve/fuse.h"
+#include "resolve/futexlock.h"
 #include "resolve/kinds.h"
 #include "resolve/locks.h"
+#include "resolve/peers.h"
 #include "resolve/sockets.h"
+#include "resolve/socketset.h"
 #include "resolve/storage.h"
+#include "resolve/syscall.h"
 #include "resolve/sysvipc.h"
+#include "resolve/tids.h"
 #include "symbol/stacktext.h"
 
 #define DEPTH_MAX 3 /* an epoll set may hold epoll sets */
@@ -55,10 +62,12 @@ struct resolver {
         struct socket_query **queries;
         struct storage *storage;
         struct locks *locks;
-        struct kept *kept; /* of the process in hand */
-        pid_t kept_tid;    /* a thread that has this table of fds */
-        bool kept_own;     /* the thread in hand is known to have it too */
-        bool no_kcmp;      /* the kernel does not compare tables */
+        struct tids *tids;
+        struct fdscan *fdscan; /* NULL: not asked for yet */
+        struct kept *kept;     /* of the process in hand */
+        pid_t kept_tid;        /* a thread that has this table of fds */
+        bool kept_own;         /* the thread in hand is known to have it too */
+        bool no_kcmp;          /* the kernel does not compare tables */
         enum { TABLE_UNASKED, TABLE_ASSUMED, TABLE_OWN } table; /* of the thread in hand */
         struct process *process;
         struct thread *thread;
@@ -107,6 +116,8 @@ void resolver_free(struct resolver *r)
         kept_clear(r);
         storage_free(r->storage);
         locks_free(r->locks);
+        fdscan_free(r->fdscan);
+        tids_free(r->tids);
         free(r);
 }
 
@@ -123,6 +134,18 @@ int resolver_dir(const struct resolver *r)
 struct locks **resolver_locks(struct resolver *r)
 {
         return &r->locks;
+}
+
+struct tids **resolver_tids(struct resolver *r)
+{
+        return &r->tids;
+}
+
+const struct fdscan *resolver_fdscan(struct resolver *r)
+{
+        if (!r->fdscan)
+                fdscan_new(r->io, r->snapshot, &r->fdscan);
+        return r->fdscan;
 }
 
 struct process *resolver_process_of(struct resolver *r)
@@ -221,6 +244,35 @@ static void ask_socket(void *arg, uint64_t inode, const char *protocol, struct o
                 .next = *r->queries,
         };
         *r->queries = q;
+}
+
+/*
+ * connect(2) and sendto(2) name whom they want to reach. A name is known again if it is abstract
+ * or a path from the root.
+ */
+static void target_read(struct resolver *r, const struct call *c)
+{
+        int arg = syscall_arg(c->desc, 'S', 0);
+        const struct call_memory *m = arg < 0 ? NULL : &c->memory[arg];
+        char name[SOCKET_UNIX_MAX];
+        const char *path, *text;
+        uint16_t family;
+        size_t len;
+
+        if (!m || !m->bytes || m->len <= sizeof(family) || !call_is(c, "connect|sendto"))
+                return;
+        memcpy(&family, m->bytes, sizeof(family));
+        path = (const char *)m->bytes + sizeof(family);
+        len = m->len - sizeof(family);
+        if (family != AF_UNIX || (*path && *path != '/'))
+                return;
+        text = socket_unix_format(name, path, *path ? strnlen(path, len) : len);
+        for (struct socket_query *q = *r->queries; q && text; q = q->next) {
+                if (q->object != c->object)
+                        continue;
+                q->target = arena_str(r->snapshot->arena, text);
+                return;
+        }
 }
 
 static struct object *view_fd(void *arg, int fd)
@@ -435,9 +487,13 @@ void resolver_thread(void *arg, struct thread *t, int dir)
                 r->refused = false;
                 call_resolve(r, t);
         }
+        if (t->call.state == CALL_INSIDE && t->call.desc && t->call.object)
+                target_read(r, &t->call);
         if (t->call.state == CALL_INSIDE && t->call.desc)
                 locks_resolve(r, t);
         sysvipc_resolve(r, t);
+        if (t->call.state == CALL_INSIDE && t->call.desc)
+                futexlock_resolve(r, t);
         storage_thread(r->storage, r, t);
         if (error == -EPERM || error == -EACCES || error == -ENOSYS) {
                 struct refusal why =
@@ -461,5 +517,7 @@ void resolver_finish(struct resolver *r)
 {
         if (*r->queries)
                 sockets_resolve(r->io, r->snapshot, *r->queries);
-        fuse_resolve(r->io, r->snapshot);
+        fuse_resolve(r);
+        peers_resolve(r);
+        futexlock_waiters(r->snapshot);
 }

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+struct fdscan;
 struct object;
 struct locks;
 struct process;
@@ -17,6 +18,7 @@ struct resolver;
 struct snapshot;
 struct socket_query;
 struct thread;
+struct tids;
 
 /* queries: head of the list of sockets still to be asked for, in the arena. -ENOMEM. */
 int resolver_new(struct procio *io, struct snapshot *s, struct socket_query **queries,
@@ -51,3 +53,6 @@ bool resolver_stack_has(
         struct resolver *r, const struct thread *t, enum stack_question question, const char *list);
 struct procio *resolver_io(struct resolver *r);
 struct snapshot *resolver_snapshot(struct resolver *r);
+/* What all processes have open; read when it is first asked for. NULL: no memory. */
+const struct fdscan *resolver_fdscan(struct resolver *r);
+struct tids **resolver_tids(struct resolver *r); /* kept for tids.c; NULL at first */

@@ -278,6 +278,86 @@ static void listeners_ask(struct diag *d, struct unix_ends *ends)
         diag_ask(d, &all, sizeof(all), NLM_F_DUMP, listener_take, ends);
 }
 
+/* Sockets whose call is to reach another one by its name, to which they are not connected. */
+struct unix_targets {
+        struct socket_query **queries; /* sorted by target */
+        uint64_t *inodes;              /* of whom each is to reach */
+        bool *many;                    /* several have that name */
+        size_t n;
+};
+
+static int target_compare(const void *a, const void *b)
+{
+        return strcmp((*(struct socket_query *const *)a)->target,
+                (*(struct socket_query *const *)b)->target);
+}
+
+static bool target_take(struct diag *d, const void *message, size_t len, void *arg)
+{
+        struct unix_targets *t = arg;
+        char buffer[SOCKET_UNIX_MAX];
+        const char *name, *type;
+        struct unix_diag_msg m;
+        size_t low = 0, high = t->n;
+
+        (void)d;
+        if (!message_head(message, len, &m))
+                return true;
+        name = message_name(buffer, message, len);
+        type = socket_type_name(m.udiag_type);
+        if (!name || !type || (m.udiag_type != SOCK_DGRAM && m.udiag_state != STATE_LISTEN))
+                return true;
+        while (low < high) {
+                size_t middle = low + (high - low) / 2;
+
+                if (strcmp(t->queries[middle]->target, name) < 0)
+                        low = middle + 1;
+                else
+                        high = middle;
+        }
+        for (; low < t->n && strcmp(t->queries[low]->target, name) == 0; low++) {
+                const char *own = t->queries[low]->object->type;
+
+                if (!own || strcmp(own, type) != 0)
+                        continue;
+                t->many[low] = t->inodes[low] != 0;
+                t->inodes[low] = m.udiag_ino;
+        }
+        return true;
+}
+
+/* Only where one socket has the name: the same path may be another file, seen from elsewhere. */
+static void targets_ask(struct diag *d)
+{
+        const struct unix_diag_req all = unix_request(0, ~0U, UDIAG_SHOW_NAME);
+        struct unix_targets t = { 0 };
+        size_t n = d->set->n;
+
+        t.queries = calloc(n, sizeof(struct socket_query *));
+        t.inodes = calloc(n, sizeof(*t.inodes));
+        t.many = calloc(n, sizeof(*t.many));
+        for (size_t i = 0; t.queries && t.inodes && t.many && i < n; i++) {
+                struct socket_query *q = d->set->queries[i];
+                const struct object *o = q->object;
+
+                if (q->target && !o->peer_inode && o->kind && strcmp(o->kind, "unix") == 0)
+                        t.queries[t.n++] = q;
+        }
+        if (t.n) {
+                qsort(t.queries, t.n, sizeof(struct socket_query *), target_compare);
+                if (diag_ask(d, &all, sizeof(all), NLM_F_DUMP, target_take, &t) < 0)
+                        t.n = 0;
+        }
+        for (size_t i = 0; i < t.n; i++) {
+                t.queries[i]->object->remote = t.queries[i]->target;
+                if (!t.many[i])
+                        t.queries[i]->object->peer_inode = t.inodes[i];
+        }
+        free(t.queries);
+        free(t.inodes);
+        free(t.many);
+}
+
 int diag_unix(struct diag *d)
 {
         size_t most = d->set->left[SOCKET_UNIX];
@@ -292,6 +372,7 @@ int diag_unix(struct diag *d)
                 peers_ask(d, &ends);
         if (ends.n_waiting)
                 listeners_ask(d, &ends);
+        targets_ask(d);
         free(ends.peers);
         free(ends.waiting);
         return r;

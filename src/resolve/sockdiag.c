@@ -39,7 +39,7 @@
 #define STATES_OTHER (~(STATES_LISTEN | 1U << STATE_TIME_WAIT))
 #define STATES_ALL (~0U)
 
-static void diag_close(struct diag *d)
+void diag_close(struct diag *d)
 {
         if (d->fd >= 0)
                 close(d->fd);

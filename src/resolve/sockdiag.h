@@ -15,7 +15,7 @@
  */
 unsigned sockdiag_run(struct socket_set *set, int64_t deadline_ns);
 
-/* Between sockdiag.c (transport, inet) and sockdiag-unix.c only. */
+/* Between sockdiag.c (transport, inet), sockdiag-unix.c and sockdiag-ends.c only. */
 struct diag {
         struct socket_set *set;
         int64_t deadline_ns;
@@ -32,9 +32,31 @@ struct diag {
 int diag_ask(struct diag *d, const void *request, size_t len, unsigned flags,
         bool (*take)(struct diag *d, const void *message, size_t len, void *arg), void *arg);
 
+void diag_close(struct diag *d);
+
 /* Payload of the first attribute of that type behind a message's header; NULL: none. */
 const void *diag_attribute(
         const void *message, size_t len, size_t header, unsigned type, size_t *ret_len);
 
 /* 0, or -errno when the table could not be read whole. */
 int diag_unix(struct diag *d);
+
+/* The two ends that a TCP or UDP socket has: of a connection in this host, another has them swapped. */
+struct socket_end {
+        uint8_t local[16], remote[16]; /* IPv4 as ::ffff:a.b.c.d */
+        uint16_t local_port, remote_port;
+        uint8_t protocol; /* IPPROTO_… */
+        uint8_t state;
+        uint16_t space; /* number of its network namespace, by whoever asked */
+        uint32_t inode; /* 0: nobody has it: closed, or not accepted yet */
+        uint32_t unsent; /* bytes that the other end has not acknowledged */
+};
+
+struct socket_ends {
+        struct socket_end *all;
+        size_t n, room;
+        bool cut; /* there are more */
+};
+
+/* Adds those of the namespace we are in. 0, or -errno when they are not all. */
+int sockdiag_ends(struct socket_ends *ends, int protocol, uint16_t space, int64_t deadline_ns);

@@ -14,11 +14,7 @@
 #include "resolve/sockets.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <sched.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -26,89 +22,31 @@
 #include "base/clock.h"
 #include "base/procio.h"
 #include "model.h"
+#include "resolve/netns.h"
 #include "resolve/sockdiag.h"
+#include "resolve/socketpeers.h"
 #include "resolve/socketset.h"
 #include "resolve/socktext.h"
 
 #define TIME_MAX_NS (5 * NS_PER_S) /* for all: a busy machine has many tables to walk through */
 #define PROCESSES_MAX 8            /* asked for their namespace, if the first are gone */
 
-struct namespaces {
-        struct procio *io;
-        int own; /* fd of our own; -1: not known, and no other one is entered */
-        uint64_t own_inode;
-        bool lost; /* did not come back: nothing here is where it should be */
-};
-
-static int namespace_open(struct procio *io, pid_t pid, uint64_t *ret_inode)
-{
-        char path[32];
-        struct stat st;
-        int fd;
-
-        if (pid)
-                snprintf(path, sizeof(path), "%d/ns/net", (int)pid);
-        else
-                snprintf(path, sizeof(path), "self/ns/net");
-        fd = openat(procio_root(io), path, O_RDONLY | O_CLOEXEC);
-        if (fd < 0)
-                return -errno;
-        if (fstat(fd, &st) < 0) {
-                int r = -errno;
-
-                close(fd);
-                return r;
-        }
-        *ret_inode = st.st_ino;
-        return fd;
-}
-
-static void namespaces_init(struct namespaces *ns, struct procio *io)
-{
-        *ns = (struct namespaces){ .io = io, .own = -1 };
-        if (procio_live(io))
-                ns->own = namespace_open(io, 0, &ns->own_inode);
-}
-
 /* 1: entered; 0: it is our own; -errno. */
 static int namespace_enter(const struct namespaces *ns, const struct socket_set *set)
 {
-        uint64_t wanted = set->queries[0]->net_ns;
         pid_t last = 0;
         int r = -ENOENT, tried = 0;
 
-        if (ns->lost || ns->own < 0)
-                return -ENOENT;
-        if (wanted == ns->own_inode)
-                return 0;
-        /* The namespace of somebody else's process is not even told. */
-        if (!wanted)
-                return -EACCES;
         for (size_t i = 0; i < set->n && tried < PROCESSES_MAX; i++) {
-                _cleanup_close_ int fd = -1;
-                uint64_t inode = 0;
-
-                if (set->queries[i]->pid <= 0 || set->queries[i]->pid == last)
+                if (set->queries[i]->pid == last && i)
                         continue;
                 last = set->queries[i]->pid;
                 tried++;
-                fd = namespace_open(ns->io, last, &inode);
-                if (fd < 0) {
-                        r = fd;
-                        continue;
-                }
-                /* It moved, or the number is another process's by now. */
-                if (inode != wanted)
-                        continue;
-                return setns(fd, CLONE_NEWNET) < 0 ? -errno : 1;
+                r = namespaces_enter(ns, set->queries[0]->net_ns, last);
+                if (r >= 0 || ns->own < 0)
+                        return r;
         }
         return r;
-}
-
-static void namespace_leave(struct namespaces *ns)
-{
-        if (setns(ns->own, CLONE_NEWNET) < 0)
-                ns->lost = true;
 }
 
 static int query_compare(const void *a, const void *b)
@@ -179,7 +117,7 @@ static void group_resolve(struct namespaces *ns, struct snapshot *s, struct sock
         if (entered >= 0)
                 missed &= ~sockdiag_run(&set, deadline_ns);
         if (entered > 0)
-                namespace_leave(ns);
+                namespaces_leave(ns);
         if (socket_set_wants(&set, missed))
                 socktext_run(ns->io, &set, missed, deadline_ns, &text);
         group_gap(s, ns, &set, entered, missed & ~text.read, text.cut, deadline_ns);
@@ -226,7 +164,7 @@ void sockets_resolve(struct procio *io, struct snapshot *s, struct socket_query 
                         continue;
                 sorted[n++] = q;
                 if (ns.own >= 0 && !q->net_ns && q->pid > 0) {
-                        int fd = namespace_open(io, q->pid, &q->net_ns);
+                        int fd = namespaces_open(io, q->pid, &q->net_ns);
 
                         if (fd >= 0)
                                 close(fd);
@@ -240,8 +178,8 @@ void sockets_resolve(struct procio *io, struct snapshot *s, struct socket_query 
                 group_resolve(&ns, s, sorted + i, end - i, deadline_ns);
         }
         rest_resolve(&ns, s, sorted, n, deadline_ns);
-        if (ns.own >= 0)
-                close(ns.own);
+        socketpeers_resolve(&ns, s, queries, deadline_ns);
+        namespaces_done(&ns);
         for (struct socket_query *q = queries; q; q = q->next)
                 if (!q->done)
                         socket_query_guess(s->arena, q);

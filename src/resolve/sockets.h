@@ -24,6 +24,7 @@ struct socket_query {
         const char *protocol;  /* xattr system.sockprotoname: "TCP", "TCPv6", "UNIX-STREAM",
                                   "UNIX", "UDP", "NETLINK", "PACKET" …; NULL: not known */
         struct object *object; /* kind is "socket" until it is known better */
+        const char *target;    /* name of the unix socket that its call is to reach; NULL */
         bool done;
         struct socket_query *next;
 };

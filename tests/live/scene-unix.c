@@ -202,6 +202,30 @@ static void unix_dgram_send_full(struct stage *st, int type)
                 fd_inode(fd), st->pid);
 }
 
+/* The same without being connected: the call names the receiver. */
+static void unix_dgram_sendto_full(struct stage *st, int type)
+{
+        struct sockaddr_un address = address_make(st, "receiver");
+        int receiver = socket_bound(&address, type);
+        int fd = (int)MUST(socket(AF_UNIX, type | SOCK_CLOEXEC, 0));
+        const struct sockaddr *to = (const struct sockaddr *)&address;
+        pid_t pid;
+
+        while (sendto(fd, "x", 1, MSG_DONTWAIT, to, sizeof(address)) == 1)
+                ;
+        if (errno != EAGAIN)
+                stage_fail("sendto: %s", strerror(errno));
+        pid = child_start(st);
+        if (pid == 0) {
+                close(receiver);
+                sendto(fd, "x", 1, 0, to, sizeof(address));
+                child_end();
+        }
+        wait_call(st, pid, SYS_sendto, -1);
+        stage_ready(st, pid, pid, "fd=%d remote=%s inode=%lu peer=%d", fd, address.sun_path,
+                fd_inode(fd), st->pid);
+}
+
 static void unix_pair_read(struct stage *st, int type)
 {
         int fds[2];
@@ -232,6 +256,7 @@ const struct scene scenes_unix[] = {
         { "unix-connect-full", unix_connect_full, SOCK_STREAM, "connect(2), the queue is full" },
         { "unix-dgram-recv", unix_dgram_recv, SOCK_DGRAM, "recv(2), SOCK_DGRAM" },
         { "unix-dgram-send-full", unix_dgram_send_full, SOCK_DGRAM, "send(2), the queue is full" },
+        { "unix-dgram-sendto-full", unix_dgram_sendto_full, SOCK_DGRAM, "sendto(2), the same" },
         { "unix-socketpair-read", unix_pair_read, SOCK_STREAM, "read(2) from a socketpair" },
         { NULL, NULL, 0, NULL },
 };

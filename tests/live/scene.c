@@ -39,6 +39,8 @@ static const struct scene *const families[] = {
         scenes_fd,
         scenes_time,
         scenes_futex,
+        scenes_mutex,
+        scenes_peer,
         scenes_child,
         scenes_state,
         scenes_disk,

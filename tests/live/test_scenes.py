@@ -14,6 +14,7 @@ machine's help, so that kernels.py can judge what was seen inside another one.
 
 import argparse
 import ctypes
+import dataclasses
 import json
 import os
 import re
@@ -22,10 +23,10 @@ import subprocess
 import sys
 import time
 import urllib.parse
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-from scene_rules import MOMENTARY, RULES, rules_of
+from scene_rules import MOMENTARY, RULES, rules_of, write_rules
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIDENCES = ("guess", "likely", "certain")
@@ -42,7 +43,7 @@ KINDS = frozenset(
 # Which keys of a ready line name somebody with such a role.
 ROLES = {
     "holder": ("holder", "other"),
-    "peer": ("peer", "stage"),
+    "peer": ("peer", "stage", "pid"),  # the process itself, where it has both ends open
     "child": ("child", "children"),
     "thread": ("other",),
     "tracer": ("tracer",),
@@ -53,7 +54,7 @@ CHILDREN_TOLD = os.path.exists("/proc/thread-self/children")
 MEMBERS_MAX = 64  # a larger set may be cut there
 SLACK_NS = 2_000_000_000
 FOR_SLACK_NS = 100_000_000
-TRIES = 10
+TRIES = 40
 START_S = 60
 PR_CAPBSET_DROP, CAP_SYS_ADMIN = 24, 21  # linux/prctl.h, linux/capability.h
 PWHY_S = 30
@@ -75,9 +76,11 @@ class Row:
     members: bool = False  # the set's members must be those of the ready line
     deadline: str = "may"  # "must" be there, "may", or "never"
     most: str = "certain"  # highest confidence that is right
+    least: str = "guess"  # lowest one that root must get
     calls: str = ""  # allowed names of the system call
     also: str = ""  # reasons that may be true for a moment: ask again
     holder: bool = False  # all of the ready line's holders must be named, nobody else
+    on: str = ""  # a role, and keys of the ready line that are all of its owners with it
     still: bool = True  # does not run, so that nothing may have moved
     ask: str = ""  # keys of the ready line that pwhy is asked about, too
     check: object = None  # of whatever else was seen: f(evidence, ready, thread)
@@ -100,6 +103,23 @@ class Evidence:
     device: tuple  # ("254:0", "vda") of the ready line's path; None without
     root: bool
     release: tuple  # of the kernel: (6, 18)
+
+
+def check_kernel_lock(evidence, ready, thread):
+    """Where the kernel tells the lock, it tells who has it, and that is the right one."""
+    wait = thread["wait"]
+    if wait.get("rule") != "kernel-lock":
+        source = evidence.documents[ready["tid"]]["capture"]["source"]
+        if evidence.release >= (6, 17) and source == "bpf":
+            raise Failure("the lock, which this kernel tells", wait)
+        return
+    if wait["confidence"] != "certain" or not re.fullmatch("0x[0-9a-f]+",
+                                                           wait["object"].get("address", "")):
+        raise Failure("a lock with its address, certain", wait)
+    if [owner.get("tid") for owner in wait["on"]] != [int(ready["holder"])]:
+        raise Failure(f"held by thread {ready['holder']}", wait["on"])
+    if ready["holder"] not in wait["text"]:
+        raise Failure(f"thread {ready['holder']} in the sentence", wait["text"])
 
 
 def check_crowd(evidence, ready, _thread):
@@ -240,6 +260,19 @@ def check_self(evidence, ready, thread):
         raise Failure(f"that {ready['holder']} holds it itself", wait["text"])
 
 
+def check_readers(_evidence, _ready, thread):
+    """How many hold it is known, and said; not who."""
+    wait = thread["wait"]
+    if wait["on"] or "held by 2 readers" not in wait["text"]:
+        raise Failure("two readers and no names", f"{wait['text']} {wait['on']}")
+
+
+def check_nobody(_evidence, _ready, thread):
+    """A lock that does not record who has it."""
+    if thread["wait"]["on"]:
+        raise Failure("no holder", thread["wait"]["on"])
+
+
 def check_overlay(_evidence, ready, thread):
     """Its device number stands for no device."""
     thing = thread["wait"].get("object", {})
@@ -249,9 +282,9 @@ def check_overlay(_evidence, ready, thread):
 
 
 TCP_LISTEN = Row("accept", "tcp", "fd local", state="LISTEN")
-TCP_CONNECT = Row("connect", "tcp", "fd remote", state="SYN_SENT")
-TCP_RECEIVE = Row("receive", "tcp", "fd local remote", state="ESTABLISHED")
-TCP_SEND = Row("send", "tcp", "fd local remote", state="ESTABLISHED")
+TCP_CONNECT = Row("connect", "tcp", "fd remote", state="SYN_SENT", on="peer stage")
+TCP_RECEIVE = Row("receive", "tcp", "fd local remote", state="ESTABLISHED", on="peer peer")
+TCP_SEND = Row("send", "tcp", "fd local remote", state="ESTABLISHED", on="peer stage")
 POLL = Row("poll", "poll-set", members=True)
 EPOLL = Row("poll", "epoll", "fd", members=True)
 SLEEP = Row("sleep", "timer", deadline="must")
@@ -260,6 +293,11 @@ DISK = Row("disk", "file", "fd path fs mount", check=check_device)
 FUSE_FD = Row("reply", "fuse", "fd path", check=check_mount)
 STOPPED = Row("stopped")
 TRACED = Row("traced")
+
+# What a lock's memory looks like is likely; what the kernel was told as well, certain.
+MUTEX = Row("lock", "mutex", "address", on="holder other")
+MUTEX_TOLD = Row("lock", "mutex", "address", on="holder other", least="certain")
+MUTEX_SHARED = Row("lock", "mutex", "address", on="holder holder")
 
 CHILD = Row("child", "process", "pid", check=check_child)
 # Its members are a group, so no single one is the object.
@@ -299,29 +337,30 @@ ROWS = {
     "unix-accept-abstract": Row("accept", "unix", "fd local"),
     "unix-accept-forged": Row("accept", "unix", "fd", check=check_forged),
     "unix-seqpacket-accept": Row("accept", "unix", "fd local"),
-    "unix-recv": Row("receive", "unix", "fd local"),
-    "unix-seqpacket-recv": Row("receive", "unix", "fd local"),
-    "unix-send-full": Row("send", "unix", "fd"),
-    "unix-connect-full": Row("connect", "unix", "fd"),
+    "unix-recv": Row("receive", "unix", "fd local", on="peer stage"),
+    "unix-seqpacket-recv": Row("receive", "unix", "fd local", on="peer stage"),
+    "unix-send-full": Row("send", "unix", "fd", on="peer stage"),
+    "unix-connect-full": Row("connect", "unix", "fd", on="peer stage"),
     "unix-dgram-recv": Row("receive", "unix", "fd local"),
-    "unix-dgram-send-full": Row("send", "unix", "fd"),
-    "unix-socketpair-read": Row("receive", "unix", "fd"),
-    "pipe-read-empty": Row("read", "pipe", "fd inode"),
-    "pipe-read-packet": Row("read", "pipe", "fd inode"),
-    "pipe-write-full": Row("write", "pipe", "fd inode"),
-    "pipe-splice": Row("read", "pipe", "fd inode"),
-    "pipe-splice-full": Row("write", "pipe", "fd inode"),
-    "sendfile-full": Row("send write", "unix", "fd"),
-    "fifo-read": Row("read", "fifo", "fd path"),
+    "unix-dgram-send-full": Row("send", "unix", "fd", on="peer stage"),
+    "unix-dgram-sendto-full": Row("send", "unix", "fd", on="peer stage"),
+    "unix-socketpair-read": Row("receive", "unix", "fd", on="peer stage"),
+    "pipe-read-empty": Row("read", "pipe", "fd inode", on="peer peer"),
+    "pipe-read-packet": Row("read", "pipe", "fd inode", on="peer peer"),
+    "pipe-write-full": Row("write", "pipe", "fd inode", on="peer peer"),
+    "pipe-splice": Row("read", "pipe", "fd inode", on="peer peer"),
+    "pipe-splice-full": Row("write", "pipe", "fd inode", on="peer peer"),
+    "sendfile-full": Row("send write", "unix", "fd", on="peer stage"),
+    "fifo-read": Row("read", "fifo", "fd path", on="peer peer"),
     "fifo-open-read": Row("open", "fifo", "path"),
     "fifo-open-write": Row("open", "fifo", "path"),
-    "tty-read": Row("read", "tty", "fd path"),
-    "tty-read-master": Row("read", "tty chardev", "fd"),
-    "tty-write-stopped": Row("write", "tty", "fd path"),
-    "tty-write-full": Row("write", "tty", "fd path"),
+    "tty-read": Row("read", "tty", "fd path", on="peer peer"),
+    "tty-read-master": Row("read", "tty chardev", "fd", on="peer peer"),
+    "tty-write-stopped": Row("write", "tty", "fd path", on="peer peer"),
+    "tty-write-full": Row("write", "tty", "fd path", on="peer peer"),
     "tty-stopped": STOPPED,
-    "poll": POLL,
-    "poll-timeout": POLL,
+    "poll": dataclasses.replace(POLL, on="peer stage"),
+    "poll-timeout": dataclasses.replace(POLL, on="peer stage"),
     "poll-out": POLL,
     # Its arguments are no longer those of poll(2).
     "poll-restarted": Row("poll unknown", "poll-set -"),
@@ -330,27 +369,27 @@ ROWS = {
     "poll-sparse": POLL,
     "poll-sparse-timeout": POLL,
     "poll-sleep": SLEEP_POLL,
-    "ppoll": POLL,
+    "ppoll": dataclasses.replace(POLL, on="peer stage"),
     "ppoll-timeout": POLL,
     "select": POLL,
     "select-timeout": POLL,
     "select-sleep": SLEEP_POLL,
     "pselect": POLL,
     "pselect-timeout": POLL,
-    "epoll-wait": EPOLL,
-    "epoll-nested": EPOLL,
+    "epoll-wait": dataclasses.replace(EPOLL, on="peer stage"),
+    "epoll-nested": dataclasses.replace(EPOLL, on="peer stage"),
     "epoll-stale": EPOLL,
     "epoll-stale-anonymous": Row("poll", "epoll", "fd", members=True, check=check_stale),
     "epoll-pwait2-timeout": EPOLL,
-    "eventfd-read": Row("read", "eventfd", "fd"),
-    "eventfd-write": Row("write", "eventfd", "fd"),
+    "eventfd-read": Row("read", "eventfd", "fd", on="peer stage"),
+    "eventfd-write": Row("write", "eventfd", "fd", on="peer stage"),
     "timerfd-read": Row("read", "timerfd", "fd", deadline="must"),
     "timerfd-read-realtime": Row("read", "timerfd", "fd", deadline="must"),
     "timerfd-read-unarmed": Row("read", "timerfd", "fd", deadline="never"),
     "signalfd-read": Row("read signal", "signalfd", "fd"),
     "inotify-read": Row("read", "inotify", "fd"),
-    "dup-900": Row("read", "pipe", "fd inode"),
-    "thread-own-files": Row("read", "pipe", "fd inode"),
+    "dup-900": Row("read", "pipe", "fd inode", on="peer stage"),
+    "thread-own-files": Row("read", "pipe", "fd inode", on="peer stage"),
     "thread-own-eventfd": Row("read", "eventfd", "fd"),
     "nanosleep": SLEEP,
     # Which call was restarted is nowhere to be read: only the time of restart_syscall(2).
@@ -372,15 +411,54 @@ ROWS = {
     # Whether it was moved to the lock already is nowhere to be read.
     "futex-requeue-pi": Row("futex", "futex", "address", most="likely"),
     "futex-requeued-pi": Row("lock futex", "mutex futex", "address", most="likely"),
-    "futex-pi": Row("lock futex", "mutex futex", "address"),
-    "pthread-mutex": Row("lock futex", "mutex futex", "address"),
+    "futex-pi": Row("lock", "futex", "address", on="holder other"),
+    "pthread-mutex": Row("lock", "mutex", "address", on="holder other"),
     "pthread-cond": Row("condition futex", "condvar futex", "address"),
     "pthread-cond-timed": Row("condition futex", "condvar futex", "address"),
-    "pthread-join": Row("join futex", "thread futex"),
+    "pthread-join": Row("join", "thread", on="thread other"),
     "sem-wait": Row("semaphore futex", "semaphore futex", "address"),
     "pthread-barrier": Row("barrier futex", "barrier futex", "address"),
-    "pthread-rwlock-read": Row("lock futex", "rwlock futex", "address"),
-    "pthread-rwlock-write": Row("lock futex", "rwlock futex", "address"),
+    "pthread-rwlock-read": Row("lock", "rwlock", "address", on="holder other"),
+    "pthread-rwlock-write": Row("lock", "rwlock", "address", on="holder other"),
+    "mutex-recursive": MUTEX,
+    "mutex-errorcheck": MUTEX,
+    "mutex-adaptive": MUTEX,
+    "mutex-robust": MUTEX_TOLD,
+    "mutex-inherit": MUTEX_TOLD,
+    "mutex-robust-inherit": MUTEX_TOLD,
+    "mutex-protect": MUTEX,
+    "mutex-timed": MUTEX,
+    "mutex-self": MUTEX,
+    # Who they are, the lock does not record.
+    "rwlock-readers": Row("lock", "rwlock", "address", check=check_readers),
+    "stdio-lock": MUTEX_TOLD,
+    "c11-mutex": MUTEX,
+    "c11-mutex-recursive": MUTEX,
+    "mutex-shared": MUTEX_SHARED,
+    "mutex-shared-recursive": MUTEX_SHARED,
+    "mutex-shared-robust": MUTEX_SHARED,
+    "mutex-shared-inherit": MUTEX_SHARED,
+    "mutex-shared-from-inside": MUTEX_SHARED,
+    "mutex-shared-to-inside": MUTEX_SHARED,
+    "mutex-shared-both-inside": MUTEX_SHARED,
+    "mutex-shared-robust-inside": MUTEX_SHARED,
+    "mutex-namespace": MUTEX,
+    "mutex-namespace-robust": MUTEX_TOLD,
+    "musl-normal": Row("lock", "mutex", "address", check=check_nobody),
+    "musl-recursive": MUTEX,
+    "musl-errorcheck": MUTEX,
+    "musl-robust": MUTEX,
+    "musl-inherit": MUTEX_TOLD,
+    "musl-shared-robust": MUTEX_TOLD,
+    "tcp-between-netns": TCP_RECEIVE,
+    "tcp-backlog": TCP_RECEIVE,
+    "udp-connected": Row("receive", "udp", "fd local remote", on="peer peer"),
+    "udp-bound": Row("receive", "udp", "fd local remote", on="peer peer"),
+    # Only where all of the machine is in sight it is certain that nobody else can.
+    "pipe-self": Row("read", "pipe", "fd"),
+    "pipe-self-signal": Row("read", "pipe", "fd", on="peer"),
+    "eventfd-other": Row("read", "eventfd", "fd", on="peer peer"),
+    "tty-container": Row("read", "tty", "fd path", on="peer peer"),
     "many-threads": Row("futex", "futex", "address", ask="pid",
                         check=check_crowd),
     "wait-any": Row("child", "process -"),
@@ -415,14 +493,16 @@ ROWS = {
     "disk-read-cold": DISK,
     "disk-read-overlay": Row("disk", "file", "fd path fs mount", check=check_overlay),
     "disk-fault": Row("disk", "file block -"),
-    "userfaultfd-fault": Row("reply unknown", "userfaultfd -"),
+    "userfaultfd-fault": Row("reply unknown", "userfaultfd -", on="server pid"),
     # It is in write(2) to a pipe that has room.
-    "userfaultfd-write": Row("reply unknown", "userfaultfd -"),
+    "userfaultfd-write": Row("reply unknown", "userfaultfd -", on="server pid"),
     # So is this one: it waits for the pipe's mutex, which the one above holds.
-    "pipe-mutex": Row("lock unknown", "kernel-mutex pipe -"),
+    "pipe-mutex": Row("lock unknown", "kernel-mutex pipe -", check=check_kernel_lock),
+    "position-mutex": Row("lock unknown", "kernel-mutex -", check=check_kernel_lock),
+    "inode-rwsem": Row("lock unknown", "kernel-rwsem -", check=check_kernel_lock),
     # It is in accept(2) on a listening socket, which has not been asked yet.
-    "seccomp-accept": Row("reply unknown", "seccomp -"),
-    "fanotify-open": Row("reply unknown", "fanotify -"),
+    "seccomp-accept": Row("reply unknown", "seccomp -", on="server pid"),
+    "fanotify-open": Row("reply unknown", "fanotify -", on="server stage"),
     "flock": Row("lock", "flock", "fd path inode", holder=True),
     "flock-self": Row("lock", "flock", "fd path inode", holder=True, check=check_self),
     "flock-shared": Row("lock", "flock", "fd path inode", holder=True),
@@ -452,7 +532,7 @@ ROWS = {
     "hostile-names": Row("signal", check=check_names),
 }
 
-ROWS = {name: replace(row, rules=rules_of(name)) for name, row in ROWS.items()}
+ROWS = {name: dataclasses.replace(row, rules=rules_of(name)) for name, row in ROWS.items()}
 
 
 def read_line(line):
@@ -470,6 +550,7 @@ class Scene:
         self.begin = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
         self.process = subprocess.Popen([program, name], stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.name = name
         self.ready, self.reason = read_line(self.process.stdout.readline())
         self.made = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
 
@@ -562,6 +643,8 @@ class Check:
         self.check_owners(thread["wait"])
         if row.holder and evidence.root:
             self.check_holders(document, thread["wait"])
+        if row.on and evidence.root:
+            self.check_all_owners(thread["wait"])
         if row.check:
             row.check(evidence, ready, thread)
         if evidence.before != evidence.after:
@@ -598,12 +681,15 @@ class Check:
             false = ", and that is certain to it" if confidence == "certain" else ""
             raise Failure(f"reason {' or '.join(row.reasons.split())}",
                           f"{reason} ({confidence}: {wait.get('text')}{false})")
-        if reason not in ["unknown", *row.also.split()] and wait["rule"] not in row.rules.split():
+        if (reason not in ["unknown", *row.also.split()] and row.rules is not None and
+                wait["rule"] not in row.rules.split()):
             raise Failure(f"rule {' or '.join(row.rules.split()) or 'named in scene_rules.py'}",
                           f"{wait['rule']} ({wait.get('text')})")
         most = "likely" if reason == "unknown" else row.most
         if CONFIDENCES.index(confidence) > CONFIDENCES.index(most):
             raise Failure(f"{reason} at most {most}", confidence)
+        if self.evidence.root and CONFIDENCES.index(confidence) < CONFIDENCES.index(row.least):
+            raise Failure(f"{reason} at least {row.least}", confidence)
         if thread.get("deadlocked") or document.get("deadlocks"):
             raise Failure("no deadlock", document.get("deadlocks"))
 
@@ -716,6 +802,13 @@ class Check:
         if told != right:
             raise Failure(f"holders {right}", told)
 
+    def check_all_owners(self, wait):
+        role, *keys = self.row.on.split()
+        told = sorted((o["role"], o.get("tid" if "tid" in o else "pid")) for o in wait["on"])
+        right = {int(number) for key in keys for number in self.ready[key].split(",")}
+        if told != sorted((role, number) for number in right):
+            raise Failure(f"{role} {sorted(right)}", wait["on"])
+
     def check_owners(self, wait):
         ready = self.ready
         for owner in wait.get("on", []):
@@ -725,7 +818,9 @@ class Check:
             right = {int(n) for k in keys if k in ready for n in ready[k].split(",")}
             # A thread of the process itself is told by its TID; what a file is locked by is
             # the process.
-            own = owner["pid"] == int(ready["pid"]) and "holder" not in ready
+            own = owner["pid"] == int(ready["pid"]) and (
+                owner.get("tid") in right or "holder" not in ready and
+                owner["role"] in ("holder", "thread"))
             one = owner.get("tid") if own else owner["pid"]
             if one not in right:
                 raise Failure(f"{owner['role']} among {sorted(right)}", owner)
@@ -741,16 +836,20 @@ def drop_sys_admin():
 class Test:
     """Scenes of this machine."""
 
-    def __init__(self, pwhy, scene):
+    def __init__(self, pwhy, scene, source):
         self.pwhy = pwhy
+        self.source = source
         self.scene = scene
         self.stacks = True  # pwhy may read them
-        self.rules = set()  # that a scene came to
+        self.rules = {}  # that scenes came to
+        self.ways = [("", source, True)]
+        if os.geteuid() == 0 and source == "auto":
+            self.ways += [("from /proc", "proc", True), ("without stacks", "proc", False)]
 
     def call(self, *args):
-        return subprocess.run([self.pwhy, *args], stdin=subprocess.DEVNULL, capture_output=True,
-                              timeout=PWHY_S, check=False,
-                              preexec_fn=None if self.stacks else drop_sys_admin)
+        return subprocess.run([self.pwhy, f"--source={self.source}", *args],
+                              stdin=subprocess.DEVNULL, capture_output=True, timeout=PWHY_S,
+                              check=False, preexec_fn=None if self.stacks else drop_sys_admin)
 
     def ask(self, target):
         run = self.call("--json", target)
@@ -765,9 +864,8 @@ class Test:
             if scene.ready:
                 if row is None:
                     raise Failure("a row for this scene", "none")
-                self.judge(row, scene, True)
-                if os.geteuid() == 0:
-                    self.judge(row, scene, False)
+                for way in self.ways:
+                    self.judge(row, scene, way)
         except Failure as e:
             failure = e
         except OSError as e:
@@ -780,14 +878,17 @@ class Test:
             raise failure
         return scene_outcome(scene.ready, scene.reason, status, err)
 
-    def judge(self, row, scene, stacks):
-        """Once as who runs this, and once as root who may not see stacks."""
-        self.stacks = stacks
+    def judge(self, row, scene, way):
+        """One way of looking: what the case is called, the source, whether stacks may be seen."""
+        what, self.source, self.stacks = way
         try:
             rule = judge_tries(row, (self.look(row, scene) for _ in range(TRIES)))
         except Failure as failure:
-            raise failure if stacks else Failure("without stacks", failure) from None
-        self.rules.add(rule)
+            if not what:
+                raise
+            raise Failure(what, failure) from None
+        if rule:
+            self.rules.setdefault(rule, {})[scene.name] = None
 
     def look(self, row, scene):
         """Returns the evidence of one look at a scene."""
@@ -848,7 +949,10 @@ def parse_arguments():
     build = Path(os.environ.get("PWHY_BUILD", ROOT / "build"))
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--pwhy", default=os.environ.get("PWHY", str(build / "pwhy")))
+    parser.add_argument("--source", default="auto", help="of pwhy (%(default)s)")
     parser.add_argument("--scene", default=str(build / "tests" / "scene"))
+    parser.add_argument("--rules", action="store_true",
+                        help="write scene_rules.py anew: read the difference before you commit")
     parser.add_argument("names", nargs="*", metavar="NAME")
     return parser.parse_args()
 
@@ -860,7 +964,9 @@ def main():
             sys.exit(f"{program}: cannot be executed")
     listed = subprocess.run([arguments.scene, "--list"], check=True, capture_output=True,
                             text=True).stdout.split()
-    test = Test(arguments.pwhy, arguments.scene)
+    test = Test(arguments.pwhy, arguments.scene, arguments.source)
+    if arguments.rules:
+        ROWS.update({name: dataclasses.replace(row, rules=None) for name, row in ROWS.items()})
     passed = failed = 0
     skipped = set()
     for name in arguments.names or listed:
@@ -879,8 +985,11 @@ def main():
     for name in sorted(set(ROWS) - set(listed)):
         failed += 1
         print(f"FAILED {name}: expected a scene got a row only", flush=True)
+    if arguments.rules:
+        write_rules(test.rules, skipped)
     # Each rule that the scenes stand for, if they could be made.
-    for rule, scenes in RULES.items() if not arguments.names and os.geteuid() == 0 else ():
+    whole = not arguments.names and not arguments.rules and len(test.ways) > 1
+    for rule, scenes in RULES.items() if whole else ():
         if not {rule, *scenes.split()} & {*test.rules, *MOMENTARY, *skipped}:
             failed += 1
             print(f"FAILED rule {rule}: expected a scene that comes to it got none", flush=True)

@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Threads of a process share one table as a rule; one that called unshare(CLONE_FILES) does not,
+ * and a main thread that has exited has none. Whether two share, kcmp(2) tells; where it does not,
+ * the main thread's table is taken for all, and the scan is not whole.
+ */
+#include "resolve/fdscan.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/kcmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/procio.h"
+#include "model.h"
+
+#define LINKS_MAX 500000 /* about a second */
+#define TIME_MAX_NS (5 * NS_PER_S)
+#define TABLES_MAX 16 /* of one process */
+
+/* The first PID namespace: PROC_PID_INIT_INO (include/linux/proc_ns.h), since 3.8. */
+static const char FIRST_PID_NS[] = "pid:[4026531836]";
+
+struct pass {
+        struct procio *io;
+        struct fdscan *scan;
+        int64_t end_ns;
+        bool init_seen; /* process 1 and its table */
+        bool no_memory;
+};
+
+uint32_t fdscan_name(const char *path)
+{
+        const char *slash = strrchr(path, '/');
+        uint32_t hash = 2166136261U; /* FNV-1a */
+
+        for (const char *c = slash ? slash + 1 : path; *c; c++)
+                hash = (hash ^ (unsigned char)*c) * 16777619U;
+        return hash;
+}
+
+static bool number_after(const char *link, const char *prefix, uint64_t *ret)
+{
+        size_t len = strlen(prefix);
+        uint64_t number;
+        char *end;
+
+        if (strncmp(link, prefix, len) != 0 || !isdigit((unsigned char)link[len]))
+                return false;
+        number = strtoull(link + len, &end, 10);
+        if (strcmp(end, prefix[len - 1] == '[' ? "]" : "") != 0)
+                return false;
+        *ret = number;
+        return true;
+}
+
+bool fdscan_link(const char *link, struct fd_entry *ret)
+{
+        static const struct {
+                const char *link;
+                enum fd_class class;
+        } exact[] = {
+                { "anon_inode:[eventfd]", FD_EVENTFD },
+                { "anon_inode:[userfaultfd]", FD_USERFAULT },
+                { "anon_inode:seccomp notify", FD_SECCOMP },
+                { "anon_inode:[seccomp notify]", FD_SECCOMP },
+                { "anon_inode:[fanotify]", FD_FANOTIFY },
+                { "/dev/fuse", FD_FUSE },
+                { "/dev/ptmx", FD_PTMX },
+                { "/dev/pts/ptmx", FD_PTMX },
+        };
+
+        ret->number = 0;
+        ret->name = 0;
+        if (number_after(link, "pipe:[", &ret->number)) {
+                ret->class = FD_PIPE;
+                return true;
+        }
+        if (number_after(link, "socket:[", &ret->number)) {
+                ret->class = FD_SOCKET;
+                return true;
+        }
+        if (number_after(link, "/dev/pts/", &ret->number)) {
+                ret->class = FD_PTS;
+                return true;
+        }
+        for (size_t i = 0; i < ARRAY_SIZE(exact); i++) {
+                if (strcmp(link, exact[i].link) != 0)
+                        continue;
+                ret->class = exact[i].class;
+                return true;
+        }
+        ret->class = FD_PATH;
+        ret->name = link[0] == '/' ? fdscan_name(link) : 0;
+        return link[0] == '/';
+}
+
+static void entry_add(struct pass *p, const struct fd_entry *e)
+{
+        struct fdscan *s = p->scan;
+
+        if (s->n == s->room) {
+                size_t room = s->room ? s->room * 2 : 4096;
+                struct fd_entry *grown = realloc(s->entries, room * sizeof(*grown));
+
+                if (!grown) {
+                        p->no_memory = true;
+                        return;
+                }
+                s->entries = grown;
+                s->room = room;
+        }
+        s->entries[s->n++] = *e;
+}
+
+static DIR *directory_open(int dir, const char *path)
+{
+        int fd = openat(dir, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        DIR *d = fd < 0 ? NULL : fdopendir(fd);
+
+        if (!d && fd >= 0)
+                close(fd);
+        return d;
+}
+
+/* Those of processes that end meanwhile have nothing open any more. */
+static bool is_gone(int error)
+{
+        return error == ENOENT || error == ESRCH;
+}
+
+static bool is_enough(struct pass *p)
+{
+        if (!p->no_memory && p->scan->n_links < LINKS_MAX &&
+                (p->scan->n_links % 256 || clock_ns(CLOCK_MONOTONIC) < p->end_ns))
+                return false;
+        p->scan->cut = true;
+        return true;
+}
+
+/* One table of fds. False: it could not be read. */
+static bool table_scan(struct pass *p, const char *path, pid_t pid, pid_t tid)
+{
+        _cleanup_closedir_ DIR *d = directory_open(procio_root(p->io), path);
+        struct dirent *e;
+
+        if (!d) {
+                p->scan->refused |= !is_gone(errno);
+                return false;
+        }
+        while (!is_enough(p) && (e = readdir(d))) { /* NOLINT(concurrency-mt-unsafe) */
+                struct fd_entry entry = { .pid = pid, .tid = tid };
+                const char *link;
+                ssize_t n;
+
+                /* A recording has "3.mode" and the like beside its links. */
+                if (!isdigit((unsigned char)e->d_name[0]) || strchr(e->d_name, '.'))
+                        continue;
+                p->scan->n_links++;
+                n = procio_link_of(p->io, dirfd(d), e->d_name, pid, &link);
+                if (n == -ETIMEDOUT) { /* in the middle of execve(2), perhaps for ever */
+                        p->scan->refused = true;
+                        return false;
+                }
+                if (n < 0) {
+                        p->scan->refused |= !is_gone((int)-n);
+                        continue;
+                }
+                entry.fd = (int)strtol(e->d_name, NULL, 10);
+                if (fdscan_link(link, &entry))
+                        entry_add(p, &entry);
+        }
+        return true;
+}
+
+/* The tables of threads that have another one than those before them. */
+static void threads_scan(struct pass *p, pid_t pid)
+{
+        pid_t tables[TABLES_MAX] = { pid };
+        _cleanup_closedir_ DIR *d = NULL;
+        struct dirent *e;
+        size_t n = 1;
+        char path[48];
+
+        snprintf(path, sizeof(path), "%d/task", (int)pid);
+        d = directory_open(procio_root(p->io), path);
+        while (d && !is_enough(p) && (e = readdir(d))) { /* NOLINT(concurrency-mt-unsafe) */
+                pid_t tid = (pid_t)strtol(e->d_name, NULL, 10);
+                bool shared = tid <= 0 || tid == pid;
+
+                for (size_t i = 0; i < n && !shared; i++) {
+                        long r = syscall(SYS_kcmp, tables[i], tid, KCMP_FILES, 0, 0);
+
+                        if (r < 0)
+                                p->scan->refused |= errno != ESRCH;
+                        shared = r <= 0;
+                }
+                if (shared)
+                        continue;
+                if (n == TABLES_MAX) {
+                        p->scan->cut = true;
+                        return;
+                }
+                tables[n++] = tid;
+                snprintf(path, sizeof(path), "%d/task/%d/fd", (int)pid, (int)tid);
+                table_scan(p, path, pid, tid);
+        }
+}
+
+static void process_scan(struct pass *p, pid_t pid)
+{
+        struct stat st;
+        char path[48];
+
+        snprintf(path, sizeof(path), "%d/fd", (int)pid);
+        if (table_scan(p, path, pid, pid) && pid == 1)
+                p->init_seen = true;
+        if (!procio_live(p->io))
+                return;
+        /* A directory has a link for itself, one for its name, and one for each in it. */
+        snprintf(path, sizeof(path), "%d/task", (int)pid);
+        if (fstatat(procio_root(p->io), path, &st, 0) == 0 && st.st_nlink > 3)
+                threads_scan(p, pid);
+}
+
+static int entry_compare(const void *a, const void *b)
+{
+        const struct fd_entry *x = a, *y = b;
+
+        if (x->class != y->class)
+                return x->class < y->class ? -1 : 1;
+        if (x->number != y->number)
+                return x->number < y->number ? -1 : 1;
+        if (x->pid != y->pid)
+                return x->pid < y->pid ? -1 : 1;
+        if (x->tid != y->tid)
+                return x->tid < y->tid ? -1 : 1;
+        return x->fd < y->fd ? -1 : x->fd > y->fd;
+}
+
+static bool is_outside(struct procio *io)
+{
+        const char *link;
+
+        return procio_live(io) && procio_link(io, procio_root(io), "self/ns/pid", &link) > 0 &&
+               strcmp(link, FIRST_PID_NS) == 0;
+}
+
+int fdscan_new(struct procio *io, struct snapshot *s, struct fdscan **ret_scan)
+{
+        struct pass p = { .io = io, .end_ns = clock_ns(CLOCK_MONOTONIC) + TIME_MAX_NS };
+        _cleanup_closedir_ DIR *d = directory_open(procio_root(io), ".");
+        const pid_t self = procio_live(io) ? getpid() : 0;
+        struct dirent *e;
+
+        p.scan = calloc(1, sizeof(*p.scan));
+        if (!p.scan)
+                return -ENOMEM;
+        s->n_fd_scans++;
+        while (d && !is_enough(&p) && (e = readdir(d))) { /* NOLINT(concurrency-mt-unsafe) */
+                pid_t pid = isdigit((unsigned char)e->d_name[0])
+                                    ? (pid_t)strtol(e->d_name, NULL, 10)
+                                    : 0;
+
+                if (pid > 0 && pid != self)
+                        process_scan(&p, pid);
+        }
+        p.scan->blind = !d || !p.init_seen || !is_outside(io);
+        if (p.scan->n)
+                qsort(p.scan->entries, p.scan->n, sizeof(*p.scan->entries), entry_compare);
+        *ret_scan = p.scan;
+        return 0;
+}
+
+void fdscan_free(struct fdscan *scan)
+{
+        if (!scan)
+                return;
+        free(scan->entries);
+        free(scan);
+}
+
+bool fdscan_whole(const struct fdscan *scan)
+{
+        return !scan->cut && !scan->refused && !scan->blind;
+}
+
+/* The first entry that is not before that class and number. */
+static size_t entry_bound(const struct fdscan *scan, enum fd_class class, uint64_t number)
+{
+        size_t low = 0, high = scan->n;
+
+        while (low < high) {
+                size_t middle = low + (high - low) / 2;
+                const struct fd_entry *e = &scan->entries[middle];
+
+                if (e->class < class || (e->class == class && e->number < number))
+                        low = middle + 1;
+                else
+                        high = middle;
+        }
+        return low;
+}
+
+const struct fd_entry *fdscan_find(
+        const struct fdscan *scan, enum fd_class class, uint64_t number, size_t *ret_n)
+{
+        size_t first = entry_bound(scan, class, number), end = first;
+
+        while (end < scan->n && scan->entries[end].class == class &&
+                scan->entries[end].number == number)
+                end++;
+        *ret_n = end - first;
+        return scan->entries + first;
+}
+
+const struct fd_entry *fdscan_class(const struct fdscan *scan, enum fd_class class, size_t *ret_n)
+{
+        size_t first = entry_bound(scan, class, 0);
+        size_t end = entry_bound(scan, (enum fd_class)(class + 1), 0);
+
+        *ret_n = end - first;
+        return scan->entries + first;
+}

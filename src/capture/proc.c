@@ -229,6 +229,7 @@ static int thread_attempt(struct source *src, struct thread *t, struct reading *
         if (n > 0) {
                 t->state = stat.state;
                 t->cpu = stat.cpu;
+                t->start_time = stat.start_time;
                 if (!rd->comm_kept || strcmp(rd->comm, stat.comm) != 0) {
                         memcpy(rd->comm, stat.comm, sizeof(rd->comm));
                         rd->comm_kept = arena_str(src->snapshot->arena, stat.comm);

@@ -551,13 +551,9 @@ int explain_snapshot(struct snapshot *s)
         int r = 0;
 
         for_each_process(p, s) {
-                for_each_thread(t, p) {
+                for_each_thread(t, p)
                         if (r == 0)
                                 r = explain_thread(&e, t);
-                        /* With nobody to wait for, a chain ends where it starts. */
-                        if (!t->wait.n_on)
-                                t->root = t;
-                }
                 if (HASH_COUNT(e.situations) > 4096 || HASH_COUNT(e.places) > 65536)
                         situations_clear(&e);
         }

@@ -13,11 +13,11 @@
 #include "base/escape.h"
 #include "graph/fold.h"
 #include "model.h"
+#include "render/chains.h"
 #include "render/namesakes.h"
 #include "render/page.h"
 #include "resolve/syscall.h"
 
-#define LABEL_WIDTH 9 /* of the labels and the space behind them */
 #define MEMBERS_SHOWN 8
 #define OWNERS_SHOWN 8
 #define FRAME_WIDTH 34  /* where the module of a user frame stands */
@@ -186,25 +186,6 @@ static void owners_write(struct page *p, const struct thread *t, unsigned indent
         if (shown < w->n_on)
                 text = page_join(p, text, " and ", page_number(p, w->n_on - shown), " more", NULL);
         label_flow(p, indent, "by", text);
-}
-
-/* Where the chain ends, when that is further away than the owners named above. */
-static void root_write(struct page *p, const struct thread *t, unsigned indent)
-{
-        const struct thread *root = t->root;
-
-        if (!root || root == t || t->deadlocked)
-                return;
-        for (size_t i = 0; i < t->wait.n_on; i++) {
-                const struct owner *o = &t->wait.on[i];
-                if (o->tid == root->tid || (o->tid == 0 && o->pid == root->process->pid))
-                        return;
-        }
-        const char *label = thread_label(p, root);
-        if (root->wait.text)
-                label = page_join(
-                        p, label, ", ", page_safe(p, root->wait.text, ESCAPE_ARG_MAX), NULL);
-        label_flow(p, indent, "root", label);
 }
 
 static const char *events_words(const struct object *o, uint32_t events)
@@ -450,7 +431,7 @@ static void facts_write(struct page *p, const struct group *g, unsigned indent)
         const struct thread *t = g->threads[0];
 
         owners_write(p, t, indent);
-        root_write(p, t, indent);
+        chain_write(p, t, indent);
         if (t->wait.object)
                 members_write(p, t->wait.object, indent);
         evidence_write(p, &t->wait, indent);

@@ -2,6 +2,9 @@
 /* The indented lines below a thread's header: what it waits for and how that is known. */
 #pragma once
 
+#define LABEL_WIDTH 9 /* of the labels and the space behind them */
+
+struct gap;
 struct group;
 struct page;
 struct process;
@@ -15,6 +18,9 @@ void details_write_command(struct page *p, const struct group *g, unsigned inden
 
 /* "backup (pid 91)", for a list. */
 const char *thread_label(struct page *p, const struct thread *t);
+
+/* "missing: …" (text.c) */
+void gap_write(struct page *p, const struct gap *g);
 
 /* A line "command" alone, below the header of a process with several threads. */
 void command_write(struct page *p, const struct process *process);

@@ -15,6 +15,7 @@
 #include "base/escape.h"
 #include "graph/fold.h"
 #include "model.h"
+#include "render/chains.h"
 #include "render/details.h"
 #include "render/marks.h"
 #include "render/namesakes.h"
@@ -318,7 +319,7 @@ static const char *gap_words(struct page *p, const struct gap *g)
 }
 
 /* "missing: kernel stacks of 12 threads: who may see them; what to do" */
-static void gap_write(struct page *p, const struct gap *g)
+void gap_write(struct page *p, const struct gap *g)
 {
         const char *remedy = g->remedy ? page_safe(p, g->remedy, ESCAPE_PATH_MAX) : "";
 
@@ -382,6 +383,11 @@ int render_text(FILE *out, const struct snapshot *s, const struct snapshot *prev
                         break;
                 if (r > 0)
                         first = false;
+        }
+        for (const struct deadlock *d = s->deadlocks; d && r >= 0 && page_block(&page);
+                d = d->next) {
+                page_end(&page);
+                deadlock_write(&page, d);
         }
         if (r >= 0 && page_block(&page))
                 footer_write(&page, s, &marks, first);

@@ -18,17 +18,17 @@
 struct procio;
 struct snapshot;
 
-enum fd_class {      /* of what can be looked for */
-        FD_PIPE,     /* number: inode */
-        FD_SOCKET,   /* number: inode */
-        FD_EVENTFD,  /* from here on all have number 0 */
+enum fd_class {     /* of what can be looked for */
+        FD_PIPE,    /* number: inode */
+        FD_SOCKET,  /* number: inode */
+        FD_EVENTFD, /* from here on all have number 0 */
         FD_USERFAULT,
         FD_SECCOMP,
         FD_FANOTIFY,
         FD_FUSE,
         FD_PTMX,
-        FD_PTS,      /* number: that of the terminal */
-        FD_PATH,     /* anything else with a path */
+        FD_PTS,  /* number: that of the terminal */
+        FD_PATH, /* anything else with a path */
         FD_CLASSES,
 };
 
@@ -43,10 +43,11 @@ struct fd_entry {
 struct fdscan {
         struct fd_entry *entries; /* sorted by class, number, pid, fd */
         size_t n, room;
-        size_t n_links; /* looked at */
-        bool cut;       /* there are more fds than were read */
-        bool refused;   /* tables of others' processes, or their links */
-        bool blind;     /* processes out of sight: another PID namespace, hidepid, a recording */
+        size_t n_links;    /* looked at */
+        bool cut;          /* there are more fds than were read */
+        bool refused;      /* tables of others' processes, or their links */
+        bool half_refused; /* of some the kernel told the pipes and sockets, and nothing else */
+        bool blind;        /* processes out of sight: another PID namespace, hidepid, a recording */
 };
 
 /* One pass. -ENOMEM. */
@@ -54,12 +55,13 @@ int fdscan_new(struct procio *io, struct snapshot *s, struct fdscan **ret_scan);
 void fdscan_free(struct fdscan *scan);
 
 bool fdscan_whole(const struct fdscan *scan);
+/* The same for one class: pipes and sockets may be known where nothing else is. */
+bool fdscan_whole_of(const struct fdscan *scan, enum fd_class class);
 
 /* All of that class and number, one behind the other. */
 const struct fd_entry *fdscan_find(
         const struct fdscan *scan, enum fd_class class, uint64_t number, size_t *ret_n);
-const struct fd_entry *fdscan_class(
-        const struct fdscan *scan, enum fd_class class, size_t *ret_n);
+const struct fd_entry *fdscan_class(const struct fdscan *scan, enum fd_class class, size_t *ret_n);
 
 /* Of a path: a hash of what is behind its last slash. */
 uint32_t fdscan_name(const char *path);

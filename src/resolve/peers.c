@@ -121,6 +121,14 @@ static const struct peer_kind *kind_of(const struct object *o)
         return NULL;
 }
 
+/* Where its ends are found; FD_PATH: in more than one place. */
+static enum fd_class class_of(const struct peer_kind *kind)
+{
+        if (kind->find == peer_socket)
+                return FD_SOCKET;
+        return kind->find == peer_pipe ? FD_PIPE : FD_PATH;
+}
+
 /*
  * A thread that is alone in its process cannot help itself. It stays only where it is the only one
  * that could: then nobody can.
@@ -140,8 +148,8 @@ static void self_drop(const struct thread *t, struct ends *e)
 static void found_set(struct peers *p, const struct thread *t, struct object *o, struct ends *e)
 {
         self_drop(t, e);
-        o->owners = arena_dup(resolver_snapshot(p->resolver)->arena, e->owners,
-                e->n * sizeof(*e->owners));
+        o->owners = arena_dup(
+                resolver_snapshot(p->resolver)->arena, e->owners, e->n * sizeof(*e->owners));
         o->n_owners = o->owners ? e->n : 0;
         o->on_any = true;
         o->on_whole = o->n_owners && e->whole;
@@ -170,7 +178,7 @@ static const struct object *plain_find(
         l = calloc(1, sizeof(*l));
         e = calloc(1, sizeof(*e));
         if (l && e && p->scan) {
-                e->whole = fdscan_whole(p->scan);
+                e->whole = fdscan_whole_of(p->scan, class_of(kind));
                 kind->find(p, t, o, direction, e);
                 l->key = probe.key;
                 found_set(p, t, &l->found, e);

@@ -84,6 +84,7 @@ class Row:
     still: bool = True  # does not run, so that nothing may have moved
     ask: str = ""  # keys of the ready line that pwhy is asked about, too
     check: object = None  # of whatever else was seen: f(evidence, ready, thread)
+    deadlock: bool = False  # it waits for itself, which may be told
     rules: str = ""  # allowed ones (scene_rules.py)
 
 
@@ -428,7 +429,7 @@ ROWS = {
     "mutex-robust-inherit": MUTEX_TOLD,
     "mutex-protect": MUTEX,
     "mutex-timed": MUTEX,
-    "mutex-self": MUTEX,
+    "mutex-self": dataclasses.replace(MUTEX, deadlock=True),
     # Who they are, the lock does not record.
     "rwlock-readers": Row("lock", "rwlock", "address", check=check_readers),
     "stdio-lock": MUTEX_TOLD,
@@ -455,7 +456,7 @@ ROWS = {
     "udp-connected": Row("receive", "udp", "fd local remote", on="peer peer"),
     "udp-bound": Row("receive", "udp", "fd local remote", on="peer peer"),
     # Only where all of the machine is in sight it is certain that nobody else can.
-    "pipe-self": Row("read", "pipe", "fd"),
+    "pipe-self": Row("read", "pipe", "fd", deadlock=True),
     "pipe-self-signal": Row("read", "pipe", "fd", on="peer"),
     "eventfd-other": Row("read", "eventfd", "fd", on="peer peer"),
     "tty-container": Row("read", "tty", "fd path", on="peer peer"),
@@ -504,7 +505,8 @@ ROWS = {
     "seccomp-accept": Row("reply unknown", "seccomp -", on="server pid"),
     "fanotify-open": Row("reply unknown", "fanotify -", on="server stage"),
     "flock": Row("lock", "flock", "fd path inode", holder=True),
-    "flock-self": Row("lock", "flock", "fd path inode", holder=True, check=check_self),
+    "flock-self": Row("lock", "flock", "fd path inode", holder=True, check=check_self,
+                      deadlock=True),
     "flock-shared": Row("lock", "flock", "fd path inode", holder=True),
     "flock-inherited": Row("lock", "flock", "fd path inode", holder=True),
     "posix-lock": Row("lock", "posix-lock", "fd path inode first_byte last_byte", holder=True),
@@ -582,8 +584,8 @@ def thread_facts(read, still):
 
 def read_document(status, out, err):
     """The document that pwhy --json printed."""
-    # 3: something that was asked for is hidden; the document says what.
-    if status not in (0, 3):
+    # 3: something that was asked for is hidden; 4: there is a deadlock; the document says what.
+    if status not in (0, 3, 4):
         raise Failure("exit status 0", f"{status}: {err.decode(errors='replace').strip()}")
     try:
         document = json.loads(out.decode())
@@ -690,7 +692,7 @@ class Check:
             raise Failure(f"{reason} at most {most}", confidence)
         if self.evidence.root and CONFIDENCES.index(confidence) < CONFIDENCES.index(row.least):
             raise Failure(f"{reason} at least {row.least}", confidence)
-        if thread.get("deadlocked") or document.get("deadlocks"):
+        if (thread.get("deadlocked") or document.get("deadlocks")) and not row.deadlock:
             raise Failure("no deadlock", document.get("deadlocks"))
 
     def check_text(self, wait):

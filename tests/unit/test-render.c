@@ -274,8 +274,8 @@ static void test_text_owners(void **state)
         t->wait.on = on;
         t->wait.n_on = 1;
         on[0] = (struct owner){ .pid = 91, .comm = "backup", .role = ROLE_HOLDER };
-        text_equals(
-                f, "x (7)  sleeping\n  waiting for a lock\n  by       holder backup (pid 91)\n");
+        text_equals(f, "x (7)  sleeping\n  waiting for a lock\n  by       holder backup (pid 91)\n"
+                       "  chain ends here: any thread of backup (pid 91) can end this wait\n");
         on[0].tid = 95;
         on[1] = (struct owner){ .pid = 7, .tid = 9, .comm = "w", .role = ROLE_THREAD };
         on[2] = (struct owner){ .pid = 5, .tid = 5, .role = ROLE_TRACER };
@@ -294,22 +294,6 @@ static void test_text_owners(void **state)
         t->deadlocked = true;
         text_equals(f,
                 "x (7)  sleeping  deadlocked\n  waiting for a lock\n  by       child c (pid 20)\n");
-}
-
-static void test_text_root(void **state)
-{
-        struct fixture *f = *state;
-        struct thread *t = add_thread(&f->s, add_process(&f->s, 7, "x"), 7);
-        struct thread *end = add_thread(&f->s, add_process(&f->s, 8, "y"), 8);
-        struct owner on = { .pid = 8, .comm = "y" };
-
-        wait_set(end, REASON_SLEEP, "sleeping for an hour");
-        end->matched = false;
-        t->root = end;
-        text_equals(f, "x (7)  sleeping\n  root     y (pid 8), sleeping for an hour\n");
-        t->wait.on = &on;
-        t->wait.n_on = 1;
-        text_equals(f, "x (7)  sleeping\n  by       holder y (pid 8)\n");
 }
 
 static struct object *add_poll_set(struct snapshot *s, size_t n, size_t hidden)
@@ -896,7 +880,6 @@ int main(void)
                 TEST(test_text_states),
                 TEST(test_text_confidence),
                 TEST(test_text_owners),
-                TEST(test_text_root),
                 TEST(test_text_members),
                 TEST(test_text_threads),
                 TEST(test_text_names),

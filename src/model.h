@@ -104,7 +104,7 @@ struct object {
         bool has_deadline;
         int64_t deadline_ns; /* time left; negative: it has passed */
         bool has_word;
-        uint32_t word; /* value of a futex */
+        uint32_t word;           /* value of a futex */
         const char *lock_layout; /* of the memory around a futex: "glibc mutex"; NULL: not known */
         const char *lock_kind;   /* that it is then: "mutex", "rwlock", "thread" */
         uint64_t lock_address;   /* where that begins */

@@ -18,17 +18,17 @@
 struct procio;
 struct snapshot;
 
-enum fd_class {      /* of what can be looked for */
-        FD_PIPE,     /* number: inode */
-        FD_SOCKET,   /* number: inode */
-        FD_EVENTFD,  /* from here on all have number 0 */
+enum fd_class {     /* of what can be looked for */
+        FD_PIPE,    /* number: inode */
+        FD_SOCKET,  /* number: inode */
+        FD_EVENTFD, /* from here on all have number 0 */
         FD_USERFAULT,
         FD_SECCOMP,
         FD_FANOTIFY,
         FD_FUSE,
         FD_PTMX,
-        FD_PTS,      /* number: that of the terminal */
-        FD_PATH,     /* anything else with a path */
+        FD_PTS,  /* number: that of the terminal */
+        FD_PATH, /* anything else with a path */
         FD_CLASSES,
 };
 
@@ -58,8 +58,7 @@ bool fdscan_whole(const struct fdscan *scan);
 /* All of that class and number, one behind the other. */
 const struct fd_entry *fdscan_find(
         const struct fdscan *scan, enum fd_class class, uint64_t number, size_t *ret_n);
-const struct fd_entry *fdscan_class(
-        const struct fdscan *scan, enum fd_class class, size_t *ret_n);
+const struct fd_entry *fdscan_class(const struct fdscan *scan, enum fd_class class, size_t *ret_n);
 
 /* Of a path: a hash of what is behind its last slash. */
 uint32_t fdscan_name(const char *path);

@@ -66,7 +66,8 @@ void peer_pipe(struct peers *p, const struct thread *t, const struct object *o,
                 entry_add(p, t, &entries[i], direction, e);
 }
 
-/* By the name, and then the inode that fdinfo tells (since 5.14): paths differ by mount namespace. */
+/* By the name, and then the inode that fdinfo tells (since 5.14): paths differ by mount namespace.
+ */
 void peer_fifo(struct peers *p, const struct thread *t, const struct object *o,
         enum direction direction, struct ends *e)
 {

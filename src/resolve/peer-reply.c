@@ -117,8 +117,7 @@ static const char *note_make(struct peers *p, const struct reply *r, const struc
         return arena_str(resolver_snapshot(p->resolver)->arena, note);
 }
 
-static struct object *server_make(
-        struct peers *p, const struct thread *t, const struct reply *r)
+static struct object *server_make(struct peers *p, const struct thread *t, const struct reply *r)
 {
         struct arena *a = resolver_snapshot(p->resolver)->arena;
         struct object *o = arena_new_one(a, struct object);

@@ -140,8 +140,8 @@ static void self_drop(const struct thread *t, struct ends *e)
 static void found_set(struct peers *p, const struct thread *t, struct object *o, struct ends *e)
 {
         self_drop(t, e);
-        o->owners = arena_dup(resolver_snapshot(p->resolver)->arena, e->owners,
-                e->n * sizeof(*e->owners));
+        o->owners = arena_dup(
+                resolver_snapshot(p->resolver)->arena, e->owners, e->n * sizeof(*e->owners));
         o->n_owners = o->owners ? e->n : 0;
         o->on_any = true;
         o->on_whole = o->n_owners && e->whole;

@@ -56,9 +56,9 @@ struct resolver {
         struct locks *locks;
         struct tids *tids;
         struct fdscan *fdscan; /* NULL: not asked for yet */
-        struct kept *kept; /* of the process in hand */
-        pid_t kept_tid;    /* a thread that has this table of fds */
-        bool kept_own;     /* the thread in hand is known to have it too */
+        struct kept *kept;     /* of the process in hand */
+        pid_t kept_tid;        /* a thread that has this table of fds */
+        bool kept_own;         /* the thread in hand is known to have it too */
         struct process *process;
         struct thread *thread;
         int dir;

@@ -227,10 +227,10 @@ static void test_eventfd(void **state)
 static void test_tty(void **state)
 {
         struct fixture *f = *state;
-        static const char mounts[] =
-                "20 1 8:1 / / rw - ext4 /dev/sda1 rw\n21 20 0:24 / /dev/pts rw - devpts devpts rw\n";
-        static const char container[] =
-                "30 1 8:1 / / rw - ext4 /dev/sda1 rw\n31 30 0:55 / /dev/pts rw - devpts devpts rw\n";
+        static const char mounts[] = "20 1 8:1 / / rw - ext4 /dev/sda1 rw\n21 20 0:24 / /dev/pts "
+                                     "rw - devpts devpts rw\n";
+        static const char container[] = "30 1 8:1 / / rw - ext4 /dev/sda1 rw\n31 30 0:55 / "
+                                        "/dev/pts rw - devpts devpts rw\n";
 
         fd_add(f, PID, 0, "/dev/pts/3", "flags:\t02\nmnt_id:\t21\n");
         fd_add(f, 7, 4, "/dev/ptmx", "flags:\t02\nmnt_id:\t20\ntty-index:\t3\n");
@@ -386,8 +386,8 @@ static void test_waiters(void **state)
                 call_add(f, PID + i, "futex",
                         (const uint64_t[6]){ i == 5 ? MEM : LOCK, FUTEX_WAIT_PRIVATE });
         t = capture(f);
-        assert_string_equal(t->call.object->waiters,
-                "5 threads wait there: 4242, 4243, 4244, 4245 and 1 more");
+        assert_string_equal(
+                t->call.object->waiters, "5 threads wait there: 4242, 4243, 4244, 4245 and 1 more");
         for_each_thread(other, t->process)
                 if (other->tid == PID + 5)
                         assert_null(other->call.object->waiters);

@@ -4,7 +4,8 @@
  *
  * The process itself may be among them, as where a reader forgot to close its copy of the writing
  * end. If it handles signals, its handler may be what writes there (the "self-pipe"), and then
- * they are not all. A FIFO can be opened by anybody at any time.
+ * they are not all. A FIFO can be opened by anybody at any time, and so can a POSIX message queue,
+ * which is found in the same way.
  */
 #include "resolve/peers.h"
 

@@ -16,11 +16,25 @@ static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t never = PTHREAD_COND_INITIALIZER;
 static int pipe_fds[2];
 
-static void *sleep_somehow(void *number)
+/* Servers sleep deep in their code: ten calls and more. */
+#define DEPTH 10
+
+static void *sleep_somehow(void *number, int depth);
+
+/* Through a pointer, so that no compiler makes one function of it. */
+static void *(*volatile deeper)(void *number, int depth) = sleep_somehow;
+
+static void *sleep_somehow(void *number, int depth)
 {
         struct pollfd fd = { .fd = pipe_fds[0], .events = POLLIN };
         char byte;
 
+        if (depth > 0) {
+                void *result = deeper(number, depth - 1);
+
+                __asm__ volatile("" ::: "memory"); /* no tail call */
+                return result;
+        }
         if ((size_t)number % 3 == 0)
                 pthread_mutex_lock(&mutex);
         for (;;)
@@ -39,6 +53,11 @@ static void *sleep_somehow(void *number)
         return NULL;
 }
 
+static void *thread_run(void *number)
+{
+        return sleep_somehow(number, DEPTH);
+}
+
 int main(int argc, char **argv)
 {
         long n = argc == 2 ? strtol(argv[1], NULL, 10) : 0;
@@ -53,7 +72,7 @@ int main(int argc, char **argv)
         pthread_attr_init(&attributes);
         pthread_attr_setstacksize(&attributes, STACK_BYTES);
         for (long i = 0; i < n; i++)
-                if (pthread_create(&thread, &attributes, sleep_somehow, (void *)i) != 0) {
+                if (pthread_create(&thread, &attributes, thread_run, (void *)i) != 0) {
                         fprintf(stderr, "bench-threads: only %ld of %ld threads\n", i, n);
                         return 1;
                 }

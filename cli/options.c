@@ -14,7 +14,18 @@
 
 #include "report.h"
 
-enum { KEY_IDLE = 0x100, KEY_RAW, KEY_THREADS, KEY_COLOR, KEY_PROC, KEY_TIMEOUT, KEY_TEXT };
+enum {
+        KEY_IDLE = 0x100,
+        KEY_RAW,
+        KEY_THREADS,
+        KEY_COLOR,
+        KEY_PROC,
+        KEY_TIMEOUT,
+        KEY_TEXT,
+        KEY_NO_USER,
+        KEY_NO_KERNEL,
+        KEY_SOURCE,
+};
 
 #define WATCH_MIN_NS 100000000 /* below this pwhy would be the load that it looks for */
 
@@ -24,6 +35,9 @@ static const struct argp_option option_table[] = {
         { "idle", KEY_IDLE, NULL, 0,
                 "Every process, and kernel threads that have nothing to do too", 1 },
         { "proc", KEY_PROC, "DIR", 0, "A recorded tree, or another mount of proc, not /proc", 1 },
+        { "source", KEY_SOURCE, "SOURCE", 0,
+                "proc (files), bpf (a program inside the kernel), or auto: what works and pays",
+                1 },
         { "explain-stack", KEY_TEXT, "FILE", 0,
                 "Pasted stacks or a kernel log (-: standard input), not this machine", 1 },
         { NULL, 0, NULL, 0, "Only threads that pass every filter (without a target: of all):", 2 },
@@ -37,6 +51,10 @@ static const struct argp_option option_table[] = {
         { "raw", KEY_RAW, NULL, 0,
                 "Kernel stacks only, exactly as in /proc/PID/stack; of a PID its main thread", 3 },
         { "threads", KEY_THREADS, NULL, 0, "With --raw: every thread of a PID", 3 },
+        { "no-user", KEY_NO_USER, NULL, 0, "Without user stacks, and what only they tell (faster)",
+                3 },
+        { "no-kernel", KEY_NO_KERNEL, NULL, 0, "Without kernel stacks, which still are evidence",
+                3 },
         { "watch", 'w', "SECONDS", 0, "Look again after so long, until interrupted; mark changes",
                 3 },
         { "color", KEY_COLOR, "WHEN", OPTION_ARG_OPTIONAL,
@@ -185,6 +203,12 @@ static void set_proc(struct options *o, const char *directory, struct argp_state
         o->proc = directory;
 }
 
+static void set_source(struct options *o, const char *source, struct argp_state *state)
+{
+        if (pwhy_query_set_source(o->query, source) < 0)
+                argp_error(state, "'%s' is no source; --source takes auto, proc or bpf", source);
+}
+
 static void add_target(struct options *o, const char *target, struct argp_state *state)
 {
         int r = pwhy_query_add_target(o->query, target);
@@ -203,6 +227,9 @@ static void check_together(struct options *o, struct argp_state *state)
                 argp_error(state, "--json and --raw are two formats; choose one");
         if (o->threads && !o->raw)
                 argp_error(state, "--threads belongs to --raw; without it all threads are shown");
+        if (o->raw && (o->no_user || o->no_kernel))
+                argp_error(state, "--raw is the kernel stacks alone; leave out --no-%s",
+                        o->no_user ? "user" : "kernel");
         if (o->all && o->n_targets)
                 argp_error(state, "--all is every process; leave out --all or the targets");
         if (o->text && (o->proc || o->watch_ns))
@@ -223,6 +250,7 @@ static void finish(struct options *o, struct argp_state *state)
                 pwhy_query_set_all(o->query, true);
         pwhy_query_set_idle(o->query, o->idle);
         pwhy_query_set_raw(o->query, o->raw, o->raw && !o->threads);
+        pwhy_query_set_stacks(o->query, !o->no_kernel, !o->no_user);
         o->format = o->json ? PWHY_JSON : o->raw ? PWHY_RAW : PWHY_TEXT;
 }
 
@@ -275,6 +303,12 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
         case KEY_THREADS:
                 o->threads = true;
                 break;
+        case KEY_NO_USER:
+                o->no_user = true;
+                break;
+        case KEY_NO_KERNEL:
+                o->no_kernel = true;
+                break;
         case 'w':
                 o->watch_ns = read_duration("watch", arg, WATCH_MIN_NS, state);
                 break;
@@ -283,6 +317,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
                 break;
         case KEY_PROC:
                 set_proc(o, arg, state);
+                break;
+        case KEY_SOURCE:
+                set_source(o, arg, state);
                 break;
         case KEY_TEXT:
                 o->text = arg;

@@ -17,7 +17,7 @@ struct options {
         const char *proc; /* the recorded tree; NULL: this machine */
         const char *text; /* file of pasted stacks, "-": standard input; NULL: none */
         /* For the check of what goes together: */
-        bool all, idle, json, raw, threads, of_users;
+        bool all, idle, json, raw, threads, of_users, no_user, no_kernel;
         unsigned n_filters, n_targets;
 };
 

@@ -98,8 +98,9 @@ void report_gaps(const struct pwhy_snapshot *s, const char *prefix, FILE *out)
 
 enum status report_status(const struct pwhy_snapshot *s)
 {
+        /* Nothing, because what was asked for could not be looked at, is not "nothing matches". */
         if (pwhy_snapshot_count(s) == 0)
-                return STATUS_NOTHING;
+                return pwhy_snapshot_blind(s) ? STATUS_PARTLY : STATUS_NOTHING;
         if (pwhy_snapshot_incomplete(s) || pwhy_snapshot_unmatched(s) > 0)
                 return STATUS_PARTLY;
         return STATUS_SHOWN;

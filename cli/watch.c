@@ -29,6 +29,7 @@ struct watch {
         const struct options *options;
         bool screen;
         sigset_t signals, old_signals;
+        struct pwhy_capture *capture;
         struct pwhy_snapshot *now, *before;
         time_t taken_at;
 };
@@ -159,8 +160,10 @@ static int watch_draw(const struct watch *w)
 static int watch_look(struct watch *w)
 {
         struct pwhy_snapshot *s;
-        int r = pwhy_snapshot_take(w->options->query, &s);
+        int r = w->capture ? 0 : pwhy_capture_new(w->options->query, &w->capture);
 
+        if (r == 0)
+                r = pwhy_capture_take(w->capture, &s);
         if (r < 0)
                 return r;
         pwhy_snapshot_free(w->before);
@@ -260,6 +263,7 @@ enum status watch_run(const struct options *o)
                 status = ferror(stdout) ? report_output(-r) : report_stop(o, r);
         pwhy_snapshot_free(w.before);
         pwhy_snapshot_free(w.now);
+        pwhy_capture_free(w.capture);
         if (r > 0 && r != SIGINT) /* a shell must see what ended it */
                 raise(r);
         sigprocmask(SIG_SETMASK, &w.old_signals, NULL); /* …which happens here */

@@ -17,8 +17,8 @@ _pwhy()
         local reasons='running runnable throttled stopped traced frozen zombie sleep signal
                 accept connect receive send open read write poll disk remote-fs lock condition
                 semaphore barrier join futex child reply memory kernel idle unknown'
-        local long='--all --idle --proc --explain-stack --blocked-for --cgroup --reason --state --user --color
-                --json --raw --threads --timeout --watch --help --usage --version'
+        local long='--all --idle --proc --source --explain-stack --blocked-for --cgroup --reason --state --user --color
+                --json --no-kernel --no-user --raw --threads --timeout --watch --help --usage --version'
         local short='-a -b -g -r -s -u -j -w -? -V'
 
         COMPREPLY=()
@@ -36,6 +36,9 @@ _pwhy()
         --proc)
                 compopt -o filenames 2>/dev/null
                 mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+                ;;
+        --source)
+                mapfile -t COMPREPLY < <(compgen -W 'auto proc bpf' -- "$cur")
                 ;;
         --explain-stack)
                 compopt -o filenames 2>/dev/null

@@ -71,17 +71,41 @@ PWHY_EXPORT int pwhy_query_add_reason(struct pwhy_query *query, const char *reas
 /* Off the CPU for at least so long, in nanoseconds. Threads that do not tell do not match. */
 PWHY_EXPORT void pwhy_query_set_blocked_for(struct pwhy_query *query, int64_t ns);
 
+/* From where: "proc" reads files, "bpf" runs a program inside the kernel, "auto" (at first) does
+ * what works and pays. With "bpf" a snapshot is empty, and says why, where that cannot be had.
+ * -EINVAL for others. */
+PWHY_EXPORT int pwhy_query_set_source(struct pwhy_query *query, const char *source);
+
 /* How long to wait altogether for files that do not answer, in nanoseconds; 2 s at first. */
 PWHY_EXPORT void pwhy_query_set_timeout(struct pwhy_query *query, int64_t ns);
 
 /* Capture kernel stacks only, for PWHY_RAW; of processes only the main thread, if so. */
 PWHY_EXPORT void pwhy_query_set_raw(struct pwhy_query *query, bool raw, bool main_thread);
 
+/*
+ * Which stacks to show; both at first. Without kernel stacks, they are still read, since verdicts
+ * rest on them. User stacks are not even read then, and what a futex is used for is not known.
+ * After pwhy_query_set_raw() there are no user stacks.
+ */
+PWHY_EXPORT void pwhy_query_set_stacks(struct pwhy_query *query, bool kernel, bool user);
+
 /* Threads and what they wait for, at one moment. Free with pwhy_snapshot_free(). */
 struct pwhy_snapshot;
 PWHY_EXPORT int pwhy_snapshot_take(
         const struct pwhy_query *query, struct pwhy_snapshot **ret_snapshot);
 PWHY_EXPORT void pwhy_snapshot_free(struct pwhy_snapshot *snapshot);
+
+/*
+ * The same again and again: what is not taken from files is kept from one snapshot to the next, and
+ * a thread that has not run in between is not looked at anew inside the kernel. The query is
+ * borrowed, and must neither change nor end before the capture is freed. Each snapshot stands by
+ * itself. Where nothing can be kept, this is pwhy_snapshot_take().
+ */
+struct pwhy_capture;
+PWHY_EXPORT int pwhy_capture_new(const struct pwhy_query *query, struct pwhy_capture **ret_capture);
+PWHY_EXPORT int pwhy_capture_take(
+        struct pwhy_capture *capture, struct pwhy_snapshot **ret_snapshot);
+PWHY_EXPORT void pwhy_capture_free(struct pwhy_capture *capture);
 
 /*
  * The same from text[0..len) instead of /proc: stacks that somebody copied from a terminal or
@@ -104,6 +128,8 @@ PWHY_EXPORT int pwhy_explain_text(const struct pwhy_query *query, const char *te
 PWHY_EXPORT size_t pwhy_snapshot_count(const struct pwhy_snapshot *snapshot);
 /* Does a gap hide something that was asked for? */
 PWHY_EXPORT bool pwhy_snapshot_incomplete(const struct pwhy_snapshot *snapshot);
+/* Could the source that was asked for not be had, so that nothing was looked at? */
+PWHY_EXPORT bool pwhy_snapshot_blind(const struct pwhy_snapshot *snapshot);
 /* Targets that matched nothing, each with a sentence (what was looked for, near misses). The
  * text is borrowed from the snapshot, and escaped for a terminal. NULL beyond the count. */
 PWHY_EXPORT size_t pwhy_snapshot_unmatched(const struct pwhy_snapshot *snapshot);

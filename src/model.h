@@ -53,6 +53,37 @@ struct stack {
         unsigned id;    /* number of this stack within the snapshot */
 };
 
+/*
+ * One frame of a user stack. The frames of inlined functions stand before the frame of the
+ * function that they are part of, with the same address.
+ */
+struct user_frame {
+        uint64_t address;     /* where it goes on: of a caller, the return address */
+        const char *symbol;   /* of the function, demangled; NULL: not known */
+        const char *exported; /* as the dynamic symbol table has it; NULL: not there */
+        uint64_t offset;      /* of the address in the function */
+        bool has_offset;
+        const char *module;      /* its file as mapped, or "[vdso]", "[anon]"; NULL: no mapping */
+        uint64_t module_address; /* in the file's own addresses, as addr2line takes them */
+        bool has_module_address;
+        const char *build_id; /* of the file, in hexadecimal; NULL: none */
+        const char *source;   /* file of the source; NULL: not known */
+        uint32_t line;        /* 0: not known */
+        bool inlined;
+        bool signal; /* the kernel's frame of a signal handler: what is outside was interrupted */
+        bool unreliable; /* found by frame pointers alone, or through such a frame */
+};
+
+/* A user stack, shared between the threads of a process that have the same. */
+struct user_stack {
+        struct user_frame *frames; /* innermost first */
+        size_t n_frames;
+        size_t n_hidden;     /* frames left out of the middle… */
+        size_t hidden_after; /* …behind so many of frames[] */
+        const char *gap;     /* why it ends before the thread's first function; NULL: it does not */
+        unsigned id;         /* number of this stack within the snapshot */
+};
+
 struct object;
 
 struct member { /* of a poll set */
@@ -258,24 +289,28 @@ struct thread {
         struct process *process;
         pid_t tid;
         const char *comm;
-        char state;        /* R S D T t Z X I P, as in stat(5); 0: not known */
-        int cpu;           /* last CPU; -1: not known */
-        bool moved;        /* ran while it was read, every time: facts may not fit together */
-        bool on_cpu;       /* state R: it was seen to run (its CPU time grew) */
-        bool has_on_cpu;   /* …and this is known */
-        uint64_t switches; /* voluntary + involuntary context switches */
+        char state;           /* R S D T t Z X I P, as in stat(5); 0: not known */
+        int cpu;              /* last CPU; -1: not known */
+        bool from_files;      /* read by the proc source */
+        bool moved;           /* ran while it was read, every time: facts may not fit together */
+        bool on_cpu;          /* state R: it was seen to run (its CPU time grew) */
+        bool has_on_cpu;      /* …and this is known */
+        bool has_ready_for;   /* state R, on no CPU: on a queue for one… */
+        int64_t ready_for_ns; /* …for so long */
+        bool throttled;       /* the kernel says that its group has used up its CPU quota */
+        uint64_t switches;    /* voluntary + involuntary context switches */
         bool has_switches;
         uint64_t sleep_start_ns; /* scheduler clock when it last ran; 0: not known */
         bool has_for;
-        int64_t for_ns;                   /* off the CPU for so long */
-        int64_t for_error_ns;             /* may be wrong by so much */
-        bool for_at_least;                /* at least so long: nobody said how much longer */
-        size_t line;                      /* of a text, where it was found; 0: not of a text */
-        const struct stack *kernel_stack; /* NULL: see the gap */
-        int kernel_stack_error;           /* errno of the refusal; 0: none */
-        const char *wchan;                /* NULL: not read or not told */
-        const struct user_regs *regs;     /* NULL: only call.sp and call.pc, if these */
-        const struct stack *user_stack;
+        int64_t for_ns;                      /* off the CPU for so long */
+        int64_t for_error_ns;                /* may be wrong by so much */
+        bool for_at_least;                   /* at least so long: nobody said how much longer */
+        size_t line;                         /* of a text, where it was found; 0: not of a text */
+        const struct stack *kernel_stack;    /* NULL: see the gap */
+        int kernel_stack_error;              /* errno of the refusal; 0: none */
+        const char *wchan;                   /* NULL: not read or not told */
+        const struct user_regs *regs;        /* NULL: only call.sp and call.pc, if these */
+        const struct user_stack *user_stack; /* NULL: see the gap */
         struct object *cgroup;  /* that freezes it or limits its CPU time; NULL: none found */
         struct object *server;  /* what answers it from user space, with its owners; NULL */
         struct object *blocker; /* lock that the kernel says it sleeps on; NULL: not told */
@@ -337,6 +372,7 @@ struct snapshot {
         size_t n_lost;       /* targets that were chosen and not reached */
         size_t n_idle;       /* idle kernel threads left out */
         size_t n_matched;    /* threads to be shown */
+        bool no_kernel;      /* kernel stacks are evidence, and not to be shown */
         unsigned n_fd_scans; /* times that the fd tables of all processes were read */
         bool locks_searched; /* for holders: begun, and not again by a worker that follows */
 };

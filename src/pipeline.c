@@ -2,8 +2,9 @@
 /*
  * The way of the data; the only file that knows the order:
  *
- *      select → capture (with resolve within) → sockets      in the worker, which may be
- *                                                            abandoned and started again
+ *      sample of the threads, where the kernel can be asked   here: it cannot hang
+ *      select → capture (with resolve and copies of stacks   in the worker, which may be
+ *      within) → sockets → unwind                            abandoned and started again
  *      → times → explain → filter                            here, from memory alone
  *
  * The two sides share the arena and nothing else. A worker that starts again finds there what
@@ -25,27 +26,39 @@
 #include "base/worker.h"
 #include "capture/paste.h"
 #include "capture/schedclock.h"
+#include "capture/session.h"
 #include "capture/source.h"
+#include "capture/taskiter.h"
+#include "capture/tasktable.h"
 #include "explain/explain.h"
 #include "query.h"
 #include "resolve/timeout.h"
 #include "resolve/resolver.h"
 #include "resolve/sockets.h"
 #include "target/textselect.h"
+#include "unwind/unwinder.h"
 
 /* The first that opens is used. */
-static const struct source_ops *const sources[] = { &source_proc };
+static const struct source_ops *const sources[] = { &source_bpf, &source_proc };
 
 struct job { /* in shared memory */
         struct pwhy_snapshot *snapshot;
         const struct pwhy_query *query;
         struct watch *watch;
+        struct session *session;
         pid_t caller;
         bool selected; /* the selection is whole */
         size_t next;   /* target to capture */
         bool captured; /* all of them are */
         struct schedclock *clock;
         struct socket_query *sockets;
+        struct unwind_progress unwound;
+};
+
+/* What happens while a thread holds still. */
+struct still {
+        struct resolver *resolver;
+        struct unwinder *unwinder; /* NULL: no user stacks are wanted */
 };
 
 /* First line of a file of the tree, for facts about the host. */
@@ -114,20 +127,68 @@ static int job_select(struct job *j, struct procio *io)
         return r;
 }
 
-static int job_capture(struct job *j, struct procio *io, struct resolver *resolver)
+static void still_process(void *arg, struct process *p, int dir)
+{
+        struct still *still = arg;
+
+        resolver_process(still->resolver, p, dir);
+}
+
+static void still_thread(void *arg, struct thread *t, int dir)
+{
+        struct still *still = arg;
+
+        resolver_thread(still->resolver, t, dir);
+}
+
+static void still_stacks(void *arg, struct thread *const *threads, size_t n)
+{
+        struct still *still = arg;
+
+        if (still->unwinder)
+                unwinder_copy(still->unwinder, threads, n);
+}
+
+static bool recheck_refresh(void *arg, pid_t pid)
+{
+        struct job *j = arg;
+        const struct taskiter_scope scope = { .pid = pid };
+
+        return session_table(j->session) &&
+               tasktable_sample(session_table(j->session), &scope, NULL) == 0;
+}
+
+static bool recheck_unmoved(void *arg, const struct thread *t)
+{
+        struct job *j = arg;
+        const struct taskentry *e = tasktable_find(session_table(j->session), t->tid);
+
+        return e && e->task.pid == t->process->pid && e->task.switches == t->switches &&
+               !(e->task.flags & (WIRE_ON_CPU | WIRE_MOVED));
+}
+
+/* still NULL: nothing but kernel stacks is wanted. */
+static int job_capture(struct job *j, struct procio *io, struct still *still)
 {
         struct snapshot *s = &j->snapshot->model;
-        const struct within within = { resolver, resolver_process, resolver_thread };
+        const struct within within = { still, still_process, still_thread, still_stacks };
         int r = -ENOSYS;
+
+        if (session_is_forced(j->session) && !session_table(j->session)) {
+                s->source = source_bpf.name;
+                j->snapshot->blind = true;
+                return 0; /* a gap says why */
+        }
 
         for (size_t i = 0; i < sizeof(sources) / sizeof(*sources) && r < 0; i++) {
                 struct source *source = NULL;
 
-                r = sources[i]->open(io, j->watch, s, j->query, &source);
+                r = sources[i]->open(io, j->watch, s, j->query, j->session, &source);
                 if (r < 0)
                         continue;
                 s->source = sources[i]->name;
-                r = sources[i]->capture(source, &j->snapshot->selection, &j->next, &within);
+                r = sources[i]->capture(
+                        source, &j->snapshot->selection, &j->next, still ? &within : NULL);
                 sources[i]->close(source);
         }
         if (r == 0)
@@ -138,7 +199,8 @@ static int job_capture(struct job *j, struct procio *io, struct resolver *resolv
 static int job_run(void *arg)
 {
         struct job *j = arg;
-        struct resolver *resolver = NULL;
+        const struct recheck recheck = { j, recheck_refresh, recheck_unmoved };
+        struct still still = { 0 };
         struct procio *io;
         int r;
 
@@ -148,16 +210,52 @@ static int job_run(void *arg)
         if (!j->selected)
                 r = job_select(j, io);
         if (r == 0)
-                r = resolver_new(io, &j->snapshot->model, &j->sockets, &resolver);
+                r = resolver_new(io, &j->snapshot->model, &j->sockets, &still.resolver);
+        if (r == 0 && !j->query->raw && !j->query->no_user)
+                r = unwinder_new(io, j->watch, &j->snapshot->model, j->query->timeout_ns,
+                        &j->unwound, &recheck, &still.unwinder);
         if (r == 0 && !j->captured)
-                r = job_capture(j, io, resolver);
+                r = job_capture(j, io, &still);
         if (r == 0 && j->clock)
                 schedclock_visit(j->clock, io, j->watch, &j->snapshot->model);
         if (r == 0)
-                resolver_finish(resolver);
-        resolver_free(resolver);
+                resolver_finish(still.resolver);
+        if (r == 0 && still.unwinder)
+                r = unwinder_finish(still.unwinder);
+        unwinder_free(still.unwinder);
+        resolver_free(still.resolver);
         procio_free(io);
         return r;
+}
+
+/* Stacks of everything are in what the caller has sampled. */
+static int job_run_whole(struct job *j)
+{
+        struct procio *io;
+        int r = procio_new(NULL, NULL, &io);
+
+        if (r < 0)
+                return r;
+        r = job_select(j, io);
+        if (r == 0)
+                r = job_capture(j, io, NULL);
+        procio_free(io);
+        return r;
+}
+
+/* Leaves the targets that no process was captured of; both are in the order of PIDs. */
+static void selection_reduce(struct selection *selection, const struct snapshot *s)
+{
+        const struct process *p = s->processes;
+        size_t n = 0;
+
+        for (size_t i = 0; i < selection->n_targets; i++) {
+                while (p && p->pid < selection->targets[i].pid)
+                        p = p->next;
+                if (!p || p->pid != selection->targets[i].pid)
+                        selection->targets[n++] = selection->targets[i];
+        }
+        selection->n_targets = n;
 }
 
 static void times_apply(const struct job *j, struct snapshot *s)
@@ -212,7 +310,45 @@ static void gap_worker(struct job *j, int r)
                 s->n_lost += j->snapshot->selection.n_targets - j->next;
 }
 
-int pipeline_run(const struct pwhy_query *query, struct pwhy_snapshot **ret_snapshot)
+/* What the sample did not meet is left to a worker: its files may hang. */
+static int job_start_whole(struct job *j)
+{
+        struct selection *selection = &j->snapshot->selection;
+        int r = job_run_whole(j);
+
+        if (r < 0 || session_is_filtered(j->session))
+                return r < 0 ? r : 0;
+        selection_reduce(selection, &j->snapshot->model);
+        j->next = 0;
+        j->captured = false;
+        return selection->n_targets > 0;
+}
+
+/* Here what cannot hang; then, in a worker, the rest. */
+static int job_start(struct job *j, const struct pwhy_query *query)
+{
+        int r = session_sample(j->session);
+
+        if (r > 0) {
+                j->watch->n_keep = taskiter_fds(session_iter(j->session), j->watch->keep);
+                if (j->query->raw && session_is_whole(j->session)) {
+                        r = job_start_whole(j);
+                        if (r == 0)
+                                return 0;
+                }
+        }
+        if (r < 0)
+                return r;
+        r = worker_run(j->watch, query->timeout_ns, job_run, j);
+        if (r == -ETIMEDOUT || r == -EIO)
+                gap_worker(j, r);
+        else if (r < 0)
+                return r;
+        return 0;
+}
+
+int pipeline_run(const struct pwhy_query *query, struct session *session,
+        struct pwhy_snapshot **ret_snapshot)
 {
         struct arena *a = arena_new();
         struct pwhy_query light = *query;
@@ -235,16 +371,17 @@ int pipeline_run(const struct pwhy_query *query, struct pwhy_snapshot **ret_snap
         light.raw = query->raw && !query->has_reasons && !query->blocked_for_ns;
         snapshot_init(&snapshot->model, a);
         snapshot->raw = query->raw;
+        snapshot->model.no_kernel = query->no_kernel;
         j->snapshot = snapshot;
         j->query = &light;
+        j->session = session;
         snapshot->watch = j->watch;
         j->caller = getpid();
 
-        r = worker_run(j->watch, query->timeout_ns, job_run, j);
-        if (r == -ETIMEDOUT || r == -EIO)
-                gap_worker(j, r);
-        else if (r < 0)
+        r = job_start(j, query);
+        if (r < 0)
                 goto fail;
+        session_gaps(session, &snapshot->model);
         times_apply(j, &snapshot->model);
         if (!light.raw || query->all) {
                 r = explain_snapshot(&snapshot->model);
@@ -280,6 +417,7 @@ int pipeline_run_text(const struct pwhy_query *query, const char *text, size_t l
         snapshot_init(&snapshot->model, a);
         snapshot->model.source = "text";
         snapshot->raw = query->raw;
+        snapshot->model.no_kernel = query->no_kernel;
         r = paste_read(&snapshot->model, text, len);
         if (r == 0)
                 r = explain_snapshot(&snapshot->model);

@@ -3,13 +3,20 @@
 #include "pwhy.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/arena.h"
 #include "base/worker.h"
+#include "capture/session.h"
 #include "pipeline.h"
 #include "query.h"
 #include "render/render.h"
+
+struct pwhy_capture {
+        const struct pwhy_query *query;
+        struct session *session;
+};
 
 const char *pwhy_version(void)
 {
@@ -18,9 +25,47 @@ const char *pwhy_version(void)
 
 int pwhy_snapshot_take(const struct pwhy_query *query, struct pwhy_snapshot **ret_snapshot)
 {
+        struct pwhy_capture *capture;
+        int r = pwhy_capture_new(query, &capture);
+
+        if (r < 0)
+                return r;
+        r = pwhy_capture_take(capture, ret_snapshot);
+        pwhy_capture_free(capture);
+        return r;
+}
+
+int pwhy_capture_new(const struct pwhy_query *query, struct pwhy_capture **ret_capture)
+{
+        struct pwhy_capture *c;
+        int r;
+
         if (!query->n_targets && !query->all)
                 return -EINVAL;
-        return pipeline_run(query, ret_snapshot);
+        c = calloc(1, sizeof(*c));
+        if (!c)
+                return -ENOMEM;
+        c->query = query;
+        r = session_new(query, &c->session);
+        if (r < 0) {
+                free(c);
+                return r;
+        }
+        *ret_capture = c;
+        return 0;
+}
+
+int pwhy_capture_take(struct pwhy_capture *capture, struct pwhy_snapshot **ret_snapshot)
+{
+        return pipeline_run(capture->query, capture->session, ret_snapshot);
+}
+
+void pwhy_capture_free(struct pwhy_capture *capture)
+{
+        if (!capture)
+                return;
+        session_free(capture->session);
+        free(capture);
 }
 
 int pwhy_explain_text(const struct pwhy_query *query, const char *text, size_t len,
@@ -56,6 +101,11 @@ bool pwhy_snapshot_incomplete(const struct pwhy_snapshot *snapshot)
                         if (t->matched && !t->kernel_stack)
                                 return true;
         return false;
+}
+
+bool pwhy_snapshot_blind(const struct pwhy_snapshot *snapshot)
+{
+        return snapshot->blind;
 }
 
 size_t pwhy_snapshot_unmatched(const struct pwhy_snapshot *snapshot)

@@ -167,6 +167,28 @@ void pwhy_query_set_raw(struct pwhy_query *query, bool raw, bool main_thread)
         query->main_thread = main_thread;
 }
 
+void pwhy_query_set_stacks(struct pwhy_query *query, bool kernel, bool user)
+{
+        query->no_kernel = !kernel;
+        query->no_user = !user;
+}
+
+int pwhy_query_set_source(struct pwhy_query *query, const char *source)
+{
+        static const char *const names[] = {
+                [QUERY_SOURCE_ANY] = "auto",
+                [QUERY_SOURCE_PROC] = "proc",
+                [QUERY_SOURCE_BPF] = "bpf",
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+                if (strcmp(names[i], source) == 0) {
+                        query->source = (enum query_source)i;
+                        return 0;
+                }
+        return -EINVAL;
+}
+
 int pwhy_duration(const char *text, int64_t *ret_ns)
 {
         return duration_parse(text, ret_ns);

@@ -15,6 +15,8 @@ struct filter {
         char *cgroup; /* without a trailing slash; NULL: any */
 };
 
+enum query_source { QUERY_SOURCE_ANY, QUERY_SOURCE_PROC, QUERY_SOURCE_BPF };
+
 struct pwhy_query {
         char *proc; /* NULL: the live /proc */
         char **targets;
@@ -23,9 +25,12 @@ struct pwhy_query {
         bool idle;
         bool raw;         /* kernel stacks only */
         bool main_thread; /* of a process only the main thread */
+        bool no_user;     /* no user stacks */
+        bool no_kernel;   /* kernel stacks are not shown */
         struct filter filter;
         bool reasons[REASON_MAX];
         bool has_reasons;
         int64_t blocked_for_ns; /* 0: any */
         int64_t timeout_ns;
+        enum query_source source;
 };

@@ -85,8 +85,7 @@ static bool watch_blame(struct watch *w)
         return true;
 }
 
-/* A child that waits for a CPU does not hang: the machine is busy. */
-static bool child_wants_cpu(pid_t child)
+bool worker_wants_cpu(pid_t child)
 {
         _cleanup_close_ int fd = -1;
         char path[32], text[512];
@@ -145,7 +144,7 @@ static bool child_watch(struct watch *w, const struct child *c, int64_t patience
                 if (b != beat) {
                         beat = b;
                         since = moved = now;
-                } else if (child_wants_cpu(c->pid) && now - moved < timeout_ns) {
+                } else if (worker_wants_cpu(c->pid) && now - moved < timeout_ns) {
                         since = now;
                 } else if (now - since >= patience_ns) {
                         *spent_ns += now - moved;
@@ -156,12 +155,25 @@ static bool child_watch(struct watch *w, const struct child *c, int64_t patience
 }
 
 /* A child that is stuck must not keep the program's sockets, pipes and terminals open. */
-static void child_drop_fds(void)
+static void child_drop_fds(const struct watch *w)
 {
         int null;
 
 #ifdef SYS_close_range /* since 5.9; without it, the standard streams at least */
-        syscall(SYS_close_range, 3, UINT_MAX, 0);
+        unsigned from = 3;
+
+        for (;;) {
+                unsigned kept = UINT_MAX;
+
+                for (size_t i = 0; i < w->n_keep; i++)
+                        if ((unsigned)w->keep[i] >= from && (unsigned)w->keep[i] < kept)
+                                kept = (unsigned)w->keep[i];
+                if (kept > from)
+                        syscall(SYS_close_range, from, kept == UINT_MAX ? kept : kept - 1, 0);
+                if (kept == UINT_MAX)
+                        break;
+                from = kept + 1;
+        }
 #endif
         null = open("/dev/null", O_RDWR | O_CLOEXEC);
         if (null < 0)
@@ -176,7 +188,7 @@ static _Noreturn void child_run(struct watch *w, pid_t parent, int (*job)(void *
 {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         if (getppid() == parent) {
-                child_drop_fds();
+                child_drop_fds(w);
                 w->result = job(arg);
                 __atomic_store_n(&w->done, true, __ATOMIC_RELEASE);
         }
@@ -277,6 +289,9 @@ int worker_run(struct watch *w, int64_t timeout_ns, int (*job)(void *arg), void 
                 if (!child_watch(w, &child, patience_ns, timeout_ns, &spent_ns)) {
                         child_abandon(w, &child);
                         watch_reap(w, false);
+                        /* All is done, and only its end hangs: it closes a dead file. */
+                        if (__atomic_load_n(&w->done, __ATOMIC_ACQUIRE))
+                                return w->result;
                         shrink = watch_blame(w);
                         if (spent_ns >= timeout_ns)
                                 return -ETIMEDOUT;

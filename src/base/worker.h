@@ -21,6 +21,7 @@ struct arena;
 
 #define HUNG_MAX 64
 #define LEFT_MAX 16
+#define KEEP_MAX 8
 
 struct watch {          /* in shared memory */
         uint64_t beat;  /* grows with each read */
@@ -33,6 +34,8 @@ struct watch {          /* in shared memory */
         } hung[HUNG_MAX];
         bool done;  /* the job has returned… */
         int result; /* …this */
+        size_t n_keep;
+        int keep[KEEP_MAX]; /* descriptors that the job needs, all above 2 */
         size_t n_left;
         int left[LEFT_MAX]; /* pidfds of children that were killed and have not ended yet */
 };
@@ -51,9 +54,12 @@ void watch_reap(struct watch *w, bool last);
 
 /*
  * Run job(arg) in a child; again after each hang or crash, so that the job must keep its
- * position in shared memory. All the program's descriptors are closed in there, and all
- * signals blocked. timeout_ns bounds the time spent on waiting for what hangs.
+ * position in shared memory. All the program's descriptors but those in keep are closed in
+ * there, and all signals blocked. timeout_ns bounds the time spent on waiting for what hangs.
  * Returns what the job returned (0 or a negative errno), -ETIMEDOUT when the time was used
  * up (what was captured so far is good), or -errno when no child could be made.
  */
 int worker_run(struct watch *w, int64_t timeout_ns, int (*job)(void *arg), void *arg);
+
+/* A child that runs, or waits for a CPU, does not hang: the machine is busy. */
+bool worker_wants_cpu(pid_t child);

@@ -26,6 +26,7 @@
 #include "base/worker.h"
 #include "capture/abi.h"
 #include "capture/about.h"
+#include "capture/process.h"
 #include "capture/running.h"
 #include "capture/source.h"
 #include "capture/stackset.h"
@@ -35,7 +36,6 @@
 
 #define ATTEMPTS 4                /* to read a thread while it does not run */
 #define RECORDED_THREADS_MAX 1024 /* of a process in a recorded tree */
-#define PF_KTHREAD 0x00200000
 
 struct source {
         struct procio *io;
@@ -60,7 +60,7 @@ static void proc_close(struct source *src)
 }
 
 static int proc_open(struct procio *io, struct watch *watch, struct snapshot *s,
-        const struct pwhy_query *query, struct source **ret_source)
+        const struct pwhy_query *query, struct session *session, struct source **ret_source)
 {
         struct source *src = calloc(1, sizeof(*src));
         int r = src ? stackset_new(s->arena, &src->stacks) : -ENOMEM;
@@ -69,6 +69,7 @@ static int proc_open(struct procio *io, struct watch *watch, struct snapshot *s,
                 free(src);
                 return r;
         }
+        (void)session;
         src->io = io;
         src->watch = watch;
         src->snapshot = s;
@@ -87,11 +88,6 @@ static void gap_refused(struct source *src, const char *what, struct refusal ref
 static bool is_refusal(ssize_t r)
 {
         return r == -EACCES || r == -EPERM;
-}
-
-static bool is_gone(ssize_t r)
-{
-        return r == -ENOENT || r == -ESRCH;
 }
 
 /* The switch count, and when the thread last ran. <0: error; 0: not told; 1: got it. */
@@ -245,6 +241,8 @@ static int thread_attempt(struct source *src, struct thread *t, struct reading *
                         rd->call_refused = (int)-n;
                 if (src->within)
                         src->within->thread(src->within->arg, t, rd->dir);
+                if (src->within && src->within->stacks)
+                        src->within->stacks(src->within->arg, &t, 1);
         }
         r = switches_read(src, fd, rd->sched, &after, &exec_start);
         if (r < 0)
@@ -301,6 +299,7 @@ static int thread_read(struct source *src, struct process *p, pid_t tid, struct 
         memset(t, 0, sizeof(*t));
         t->process = p;
         t->tid = tid;
+        t->from_files = true;
         t->cpu = -1;
         if (rd->sched) {
                 fd = procio_open(src->io, rd->dir, task_path(path, t, "sched"));
@@ -395,65 +394,23 @@ static int threads_read(
         return 0;
 }
 
-static void gap_process(struct source *src, pid_t pid, const char *why, bool hides)
-{
-        const char *what = src->query->all
-                                   ? "processes"
-                                   : arena_printf(src->snapshot->arena, "process %d", (int)pid);
-
-        snapshot_gap(src->snapshot, what ? what : "a process", why, NULL, hides);
-}
-
 static int process_read(struct source *src, const struct target *t, size_t n_targets)
 {
         struct reading rd = { .sched = true };
-        struct procfile_stat stat;
-        struct process *p;
+        struct process *p = NULL;
         _cleanup_close_ int dir = -1;
-        ssize_t n;
         int r;
 
-        if (watch_hung(src->watch, t->pid) == HANG_ALL) {
-                gap_process(src, t->pid, "did not answer in time", true);
-                return 0;
-        }
-        rd.dir = dir = procio_open_process(src->io, t->pid);
-        n = dir < 0 ? dir : stat_read(src->io, dir, "", t->pid, &stat);
-        if (is_gone(n) && !procio_live(src->io))
-                return 0; /* recorded for its name only, as somebody's parent */
-        if (n <= 0) {
-                gap_process(src, t->pid, is_gone(n) ? "ended while it was read" : "cannot be read",
-                        !is_gone(n));
-                return 0;
-        }
-        if (t->start_time && stat.start_time && t->start_time != stat.start_time) {
-                gap_process(src, t->pid, "ended, and its number is another process's now", false);
-                return 0;
-        }
-        p = arena_new_one(src->snapshot->arena, struct process);
-        if (!p)
-                return -ENOMEM;
-        p->threads_tail = &p->threads;
-        p->pid = t->pid;
-        p->ppid = stat.ppid;
-        p->comm = arena_str(src->snapshot->arena, stat.comm);
-        p->start_time = stat.start_time;
-        p->n_alive = stat.n_threads;
-        p->kernel = stat.flags & PF_KTHREAD;
-        if (!about_read(src->io, src->snapshot, src->query, p, dir))
-                return 0;
+        r = process_begin(src->io, src->watch, src->snapshot, src->query, t, &p, &dir);
+        if (r <= 0)
+                return r;
+        rd.dir = dir;
         if (src->within && !src->query->raw)
                 src->within->process(src->within->arg, p, dir);
         r = threads_read(src, p, &rd, t, n_targets);
         if (r < 0)
                 return r;
-        if (watch_hung(src->watch, t->pid) & HANG_FILE)
-                snapshot_gap(src->snapshot, "file descriptors",
-                        "the file behind one does not answer", NULL, false);
-        if (p->threads)
-                snapshot_add_process(src->snapshot, p);
-        else if (!*src->query->filter.states)
-                gap_process(src, t->pid, "ended while it was read", false);
+        process_end(src->watch, src->snapshot, src->query, p);
         return 0;
 }
 

@@ -199,6 +199,11 @@ static void thread_apply(const struct schedclock *c, struct thread *t)
 {
         int cpu = t->cpu >= 0 && t->cpu < CPUS_MAX ? t->cpu : c->cpu;
 
+        if (t->has_ready_for && !t->moved) {
+                t->for_ns = t->ready_for_ns;
+                t->has_for = true;
+                return;
+        }
         if (!t->sleep_start_ns || t->moved)
                 return;
         t->for_error_ns = error_of(c, cpu);

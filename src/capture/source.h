@@ -15,17 +15,21 @@
 
 struct procio;
 struct pwhy_query;
+struct session;
 struct source;
 struct watch;
 
 /*
  * What must happen while a thread is held still, between the two readings of its switch
- * count: the resolver's reads of its memory and fds. dir is the process's directory fd.
+ * count: the resolver's reads of its memory and fds. dir is the process's directory fd. stacks
+ * copies the first bytes of user stacks, of one thread, or better of many of one
+ * process at once; it may be NULL.
  */
 struct within {
         void *arg;
         void (*process)(void *arg, struct process *p, int dir);
         void (*thread)(void *arg, struct thread *t, int dir);
+        void (*stacks)(void *arg, struct thread *const *threads, size_t n);
 };
 
 struct source_ops {
@@ -33,14 +37,17 @@ struct source_ops {
 
         /* 0, or a negative errno where this source cannot work on this machine. */
         int (*open)(struct procio *io, struct watch *watch, struct snapshot *s,
-                const struct pwhy_query *query, struct source **ret_source);
+                const struct pwhy_query *query, struct session *session,
+                struct source **ret_source);
 
-        /* Targets from *next on; *next grows as processes are added to the snapshot. within
-         * is NULL for a raw query. 0 or -ENOMEM; everything else is a gap. */
+        /* Targets from *next on; *next
+         * grows as processes are added to the snapshot. within is NULL for a raw query. 0 or
+         * -ENOMEM; everything else is a gap. */
         int (*capture)(struct source *source, const struct selection *selection, size_t *next,
                 const struct within *within);
 
         void (*close)(struct source *source); /* NULL-safe */
 };
 
+extern const struct source_ops source_bpf;
 extern const struct source_ops source_proc;

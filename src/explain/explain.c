@@ -19,6 +19,7 @@
 #include "base/arena.h"
 #include "explain/place.h"
 #include "explain/rules.h"
+#include "explain/userplace.h"
 #include "explain/when.h"
 #include "explain/words.h"
 #include "model.h"
@@ -38,9 +39,16 @@ struct situation { /* all that the rules ask of a thread before its object */
                 int call_state;
                 char state;
                 bool kernel;
+                struct user_place user; /* names: where they are the same, so are the strings */
         } key;
         struct match *matches;
         size_t n_matches;
+        UT_hash_handle hh;
+};
+
+struct known_place { /* of the threads that share a user stack */
+        const struct user_stack *stack;
+        struct user_place place;
         UT_hash_handle hh;
 };
 
@@ -48,6 +56,7 @@ struct explainer {
         struct snapshot *snapshot;
         struct arena *arena;
         struct situation *situations;
+        struct known_place *places;
 };
 
 static bool list_has(const char *list, const char *word)
@@ -98,8 +107,29 @@ static bool state_fits(const struct rule *rule, const struct thread *t)
         return (rule->leaf || rule->within) && strpbrk(states, "SD");
 }
 
+static void place_find(struct explainer *e, const struct thread *t, struct user_place *ret_place)
+{
+        struct known_place *known = NULL;
+
+        *ret_place = (struct user_place){ 0 };
+        if (!t->user_stack)
+                return;
+        HASH_FIND_PTR(e->places, &t->user_stack, known);
+        if (!known) {
+                user_place_find(t->user_stack, ret_place);
+                known = calloc(1, sizeof(*known));
+                if (!known)
+                        return; /* it is found again each time, then */
+                known->stack = t->user_stack;
+                known->place = *ret_place;
+                HASH_ADD_PTR(e->places, stack, known);
+        }
+        *ret_place = known->place;
+}
+
 /* What can be said before the object. False: the rule does not apply. */
-static bool match_place(const struct rule *rule, const struct thread *t, struct match *ret)
+static bool match_place(const struct rule *rule, const struct thread *t,
+        const struct user_place *user, struct match *ret)
 {
         struct match m = { .rule = rule, .call = TRUE, .leaf = TRUE, .within = TRUE };
         bool known;
@@ -114,6 +144,8 @@ static bool match_place(const struct rule *rule, const struct thread *t, struct 
                 if (m.call == FALSE)
                         return false;
         }
+        if (user_place_fits(rule, user) == FALSE)
+                return false;
         if (rule->leaf) {
                 leaf = thread_leaf(t, &known);
                 m.wchan = known && !(t->kernel_stack && t->kernel_stack->n_frames);
@@ -142,6 +174,7 @@ static const struct situation *situation_find(struct explainer *e, const struct 
         probe.key.call_state = t->call.state;
         probe.key.state = t->state;
         probe.key.kernel = t->process->kernel;
+        place_find(e, t, &probe.key.user);
         /* Without a stack there may be a wchan, which is each thread's own. */
         s = NULL;
         if (t->kernel_stack)
@@ -149,7 +182,7 @@ static const struct situation *situation_find(struct explainer *e, const struct 
         if (s)
                 return s;
         for (size_t i = 0; i < n_rules && n < 128; i++)
-                if (match_place(&rules[i], t, &matches[n]))
+                if (match_place(&rules[i], t, &probe.key.user, &matches[n]))
                         n++;
         s = calloc(1, sizeof(*s));
         if (!s)
@@ -251,6 +284,17 @@ static void evidence_add(struct wait *w, const char *text)
                 w->evidence[w->n_evidence++] = text;
 }
 
+static void evidence_user(struct explainer *e, struct thread *t)
+{
+        struct user_place place;
+        const char *frame;
+
+        place_find(e, t, &place);
+        frame = place.leaf ? place.leaf : place.callers[0];
+        if (frame)
+                evidence_add(&t->wait, arena_printf(e->arena, "user frame %s", frame));
+}
+
 static void evidence_fill(struct explainer *e, struct thread *t, const struct match *m)
 {
         struct wait *w = &t->wait;
@@ -271,17 +315,22 @@ static void evidence_fill(struct explainer *e, struct thread *t, const struct ma
                 evidence_add(w, arena_printf(e->arena, "wchan %s", t->wchan));
         else if (!t->kernel_stack && t->kernel_stack_error && t->state != 'R')
                 evidence_add(w, "kernel stack not readable");
+        if (m->rule->user || m->rule->caller)
+                evidence_user(e, t);
         if (t->wait.object && t->wait.object->fd >= 0)
                 evidence_add(w, words_evidence(e->arena, rule_object(m->rule, t)));
         else if (t->call.object && t->call.object->kind &&
                  strcmp(t->call.object->kind, "futex") == 0)
                 evidence_add(w, words_evidence(e->arena, t->call.object));
+        if (m->rule->subject == SUBJECT_BLOCKER)
+                evidence_add(w, "the kernel names the lock");
         if (w->object)
                 evidence_add(w, w->object->note);
         if (w->object)
                 evidence_add(w, w->object->waiters);
         evidence_add(w, place_evidence(e->arena, w->object));
-        if ((m && !m->rule->calls && !m->rule->leaf) || !w->n_evidence)
+        if ((!m->rule->calls && !m->rule->leaf && m->rule->subject != SUBJECT_BLOCKER) ||
+                !w->n_evidence)
                 evidence_add(w, arena_printf(e->arena, "state %c", t->state ? t->state : '?'));
 }
 
@@ -299,6 +348,8 @@ static struct object *wait_object(struct explainer *e, const struct match *m, st
                 return call;
         case SUBJECT_CGROUP:
                 return t->cgroup;
+        case SUBJECT_BLOCKER:
+                return t->blocker;
         case SUBJECT_PLACE:
                 return place_object(e->arena, rule, t);
         case SUBJECT_LOCK:
@@ -480,6 +531,13 @@ static int explain_thread(struct explainer *e, struct thread *t)
 static void situations_clear(struct explainer *e)
 {
         struct situation *s, *next;
+        struct known_place *known, *next_known;
+
+        HASH_ITER(hh, e->places, known, next_known)
+        {
+                HASH_DEL(e->places, known);
+                free(known);
+        }
 
         HASH_ITER(hh, e->situations, s, next)
         {
@@ -502,7 +560,7 @@ int explain_snapshot(struct snapshot *s)
                         if (!t->wait.n_on)
                                 t->root = t;
                 }
-                if (HASH_COUNT(e.situations) > 4096)
+                if (HASH_COUNT(e.situations) > 4096 || HASH_COUNT(e.places) > 65536)
                         situations_clear(&e);
         }
         situations_clear(&e);

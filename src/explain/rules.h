@@ -21,11 +21,12 @@ enum truth { FALSE, UNSURE, TRUE };
 enum subject {        /* what the wait's object is */
         SUBJECT_CALL, /* what the call works on */
         SUBJECT_NONE,
-        SUBJECT_TIMER,  /* the time until which it sleeps */
-        SUBJECT_LOCK,   /* the call's object, as the kind that "made" says */
-        SUBJECT_CGROUP, /* the control group that holds the thread */
-        SUBJECT_PLACE,  /* what the call works on, if on a file system of that kind (place.h) */
-        SUBJECT_MADE,   /* no fd: an object of the kind that "made" says */
+        SUBJECT_TIMER,   /* the time until which it sleeps */
+        SUBJECT_LOCK,    /* the call's object, as the kind that "made" says */
+        SUBJECT_CGROUP,  /* the control group that holds the thread */
+        SUBJECT_PLACE,   /* what the call works on, if on a file system of that kind (place.h) */
+        SUBJECT_BLOCKER, /* the kernel lock that it sleeps on, as the kernel tells */
+        SUBJECT_MADE,    /* no fd: an object of the kind that "made" says */
 };
 
 /* Functions that handle a page fault. */
@@ -42,6 +43,10 @@ struct rule {
         const char *leaf;   /* innermost function that says something (when.h) */
         const char *within; /* somewhere on the stack */
         const char *kinds;  /* of the call's object */
+        /* Of the user stack (userplace.h). Where it is not known, the rule does not apply. */
+        const char *user;        /* innermost function that says something */
+        const char *caller;      /* the one that called it */
+        const char *user_within; /* either, or one of the next few */
         enum truth (*when)(const struct thread *t);
         bool call_decides; /* the call says all: no stack is needed */
         enum subject subject;

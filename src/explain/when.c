@@ -116,6 +116,22 @@ enum truth when_off_cpu(const struct thread *t)
         return !t->has_on_cpu ? UNSURE : t->on_cpu ? FALSE : TRUE;
 }
 
+enum truth when_queued(const struct thread *t)
+{
+        return t->has_ready_for && t->has_on_cpu && !t->on_cpu ? TRUE : FALSE;
+}
+
+enum truth when_throttled_told(const struct thread *t)
+{
+        return t->throttled && t->cgroup ? TRUE : FALSE;
+}
+
+enum truth when_blocker(const struct thread *t)
+{
+        /* In a text it is what the kernel found likely. */
+        return t->blocker && !t->line ? TRUE : FALSE;
+}
+
 enum truth when_timeout(const struct thread *t)
 {
         return !t->call.has_timeout ? UNSURE : t->call.timeout_set ? TRUE : FALSE;
@@ -165,6 +181,12 @@ enum truth when_futex_wait(const struct thread *t)
         default:
                 return FALSE;
         }
+}
+
+/* How glibc (from 2.34 on) waits on all but locks, for which it uses FUTEX_WAIT. */
+enum truth when_futex_bitset(const struct thread *t)
+{
+        return futex_command(t) == FUTEX_WAIT_BITSET ? TRUE : FALSE;
 }
 
 /* Without its memory a futex is one, and the plain rules are asked: not known is no. */

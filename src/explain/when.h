@@ -21,9 +21,13 @@ enum truth when_on_cpu(const struct thread *t);
 enum truth when_off_cpu(const struct thread *t);
 enum truth when_set_empty(const struct thread *t);         /* a poll set without fds */
 enum truth when_set_empty_timeout(const struct thread *t); /* … and with a timeout */
+enum truth when_queued(const struct thread *t);         /* the kernel says so, and no CPU has it */
+enum truth when_throttled_told(const struct thread *t); /* the kernel says so */
+enum truth when_blocker(const struct thread *t);        /* the kernel tells the lock it sleeps on */
 enum truth when_timeout(const struct thread *t);
 enum truth when_completion_wanted(const struct thread *t); /* of io_uring, by the call */
 enum truth when_futex_wait(const struct thread *t);
+enum truth when_futex_bitset(const struct thread *t); /* FUTEX_WAIT_BITSET */
 enum truth when_requeue_pi(const struct thread *t);
 enum truth when_futex_lock(const struct thread *t);
 /* The memory around the futex is that of such a lock; witnessed: and the kernel knows the same. */

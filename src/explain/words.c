@@ -13,6 +13,7 @@
 #include "base/arena.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "explain/lockwords.h"
 #include "explain/place.h"
 #include "explain/rules.h"
 #include "explain/when.h"
@@ -73,6 +74,9 @@ static const struct kind_words {
         { "futex", "a futex", "futex" },
         { "mutex", "a mutex", "mutex" },
         { "rwlock", "a read-write lock", "read-write lock" },
+        { "condvar", "a condition", "condition" },
+        { "semaphore", "a semaphore", "semaphore" },
+        { "barrier", "a barrier", "barrier" },
         { "thread", "a thread", "thread" },
         { "process", "a process", "process" },
         { "flock", "a file", NULL },
@@ -441,7 +445,7 @@ static void add_word(struct line *l, const char *word, size_t len, const struct 
         const struct thread *t, const struct object *o)
 {
         const char *kind = rule->made ? rule->made : rule->kinds;
-        char place[PLACE_TEXT_MAX];
+        char place[PLACE_TEXT_MAX], lock[LOCKWORDS_MAX];
         bool known;
         const char *leaf;
 
@@ -487,6 +491,12 @@ static void add_word(struct line *l, const char *word, size_t len, const struct 
         } else if (word_is(word, len, "incall")) {
                 if (t->call.state == CALL_INSIDE && t->call.desc)
                         add(l, ", in %s", t->call.desc->name);
+        } else if (word_is(word, len, "lock")) {
+                lockwords_lock(t, o, lock);
+                add(l, "%s", lock);
+        } else if (word_is(word, len, "keeper")) {
+                lockwords_held(t, o, lock);
+                add(l, "%s", lock);
         } else if (word_is(word, len, "leaf")) {
                 leaf = thread_leaf(t, &known);
                 add(l, "%.128s", leaf ? leaf : "the kernel");

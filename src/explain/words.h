@@ -21,7 +21,7 @@ const char *words_evidence(struct arena *a, const struct object *o);
  * {parent}, {tracer}, {call}, {incall} (", in open", or nothing), {cpu}, {leaf}, {members},
  * {left} (" for another 4.2 s", or nothing),
  * {atmost} (", for at most another 4.2 s"), {whose} ("the lock of cron (12)"), {by} (" by cron
- * (12)", or nothing), {needed} (of a semaphore), {pending} (of
+ * (12)", or nothing), {lock} and {keeper} of lockwords.h, {needed} (of a semaphore), {pending} (of
  * an io_uring), and those of place.h.
  */
 const char *words_sentence(

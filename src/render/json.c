@@ -70,7 +70,8 @@ static void json_process(struct jsonout *j, struct json_object *o, const struct 
                 jsonout_int(j, o, "inner_pid", p->inner_pid);
 }
 
-static void json_thread(struct jsonout *j, struct json_object *o, const struct thread *t)
+static void json_thread(
+        struct jsonout *j, struct json_object *o, const struct thread *t, bool no_kernel)
 {
         const struct process *p = t->process;
         const char state[] = { t->state, '\0' };
@@ -104,10 +105,10 @@ static void json_thread(struct jsonout *j, struct json_object *o, const struct t
         if (t->call.state == CALL_INSIDE)
                 jsonout_call(j, jsonout_object(j, o, "syscall"), &t->call);
         jsonout_text(j, o, "wchan", t->wchan, ESCAPE_NAME_MAX);
-        if (t->kernel_stack)
+        if (t->kernel_stack && !no_kernel)
                 jsonout_stack(j, jsonout_list(j, o, "kernel_stack"), t->kernel_stack);
         if (t->user_stack)
-                jsonout_stack(j, jsonout_list(j, o, "user_stack"), t->user_stack);
+                jsonout_user_stack(j, o, t->user_stack);
 }
 
 /* "2026-11-23T04:50:00.123456789Z" */
@@ -171,7 +172,7 @@ static void json_threads(struct jsonout *j, const struct snapshot *s)
                         struct json_object *o = jsonout_open(j);
                         if (!o)
                                 return;
-                        json_thread(j, o, t);
+                        json_thread(j, o, t, s->no_kernel);
                         jsonout_literal(j, first ? "\n" : ",\n");
                         jsonout_close(j, o, true);
                         first = false;

@@ -166,3 +166,37 @@ void jsonout_stack(struct jsonout *j, struct json_object *list, const struct sta
                         jsonout_bool(j, o, "unreliable", true);
         }
 }
+
+static void json_user_frame(struct jsonout *j, struct json_object *o, const struct user_frame *f)
+{
+        jsonout_hex(j, o, "address", f->address);
+        jsonout_text(j, o, "symbol", f->symbol, ESCAPE_ARG_MAX);
+        if (f->has_offset)
+                jsonout_uint(j, o, "offset", f->offset);
+        jsonout_text(j, o, "module", f->module, ESCAPE_ARG_MAX);
+        if (f->has_module_address)
+                jsonout_hex(j, o, "module_address", f->module_address);
+        jsonout_text(j, o, "build_id", f->build_id, ESCAPE_NAME_MAX);
+        jsonout_text(j, o, "source", f->source, ESCAPE_ARG_MAX);
+        if (f->line > 0)
+                jsonout_uint(j, o, "line", f->line);
+        if (f->inlined)
+                jsonout_bool(j, o, "inlined", true);
+        if (f->signal)
+                jsonout_bool(j, o, "signal", true);
+        if (f->unreliable)
+                jsonout_bool(j, o, "unreliable", true);
+}
+
+void jsonout_user_stack(struct jsonout *j, struct json_object *o, const struct user_stack *stack)
+{
+        struct json_object *list = jsonout_list(j, o, "user_stack");
+
+        for (size_t i = 0; i < stack->n_frames; i++)
+                json_user_frame(j, jsonout_item(j, list), &stack->frames[i]);
+        if (stack->n_hidden > 0) {
+                jsonout_uint(j, o, "user_stack_left_out", stack->n_hidden);
+                jsonout_uint(j, o, "user_stack_left_out_after", stack->hidden_after);
+        }
+        jsonout_text(j, o, "user_stack_gap", stack->gap, ESCAPE_ARG_MAX);
+}

@@ -15,6 +15,7 @@ struct call;
 struct json_object;
 struct object;
 struct stack;
+struct user_stack;
 
 struct jsonout {
         FILE *out;
@@ -50,3 +51,4 @@ void jsonout_item_text(struct jsonout *j, struct json_object *list, const char *
 void jsonout_model_object(struct jsonout *j, struct json_object *o, const struct object *object);
 void jsonout_call(struct jsonout *j, struct json_object *o, const struct call *call);
 void jsonout_stack(struct jsonout *j, struct json_object *list, const struct stack *stack);
+void jsonout_user_stack(struct jsonout *j, struct json_object *o, const struct user_stack *stack);

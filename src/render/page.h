@@ -20,6 +20,7 @@ struct page {
         FILE *out;
         struct arena *scratch; /* for one block; see page_block() */
         bool colour;
+        bool no_kernel;   /* kernel stacks are left out */
         unsigned columns; /* 0: lines have no end */
         unsigned margin;  /* columns kept free for a mark */
         unsigned column;  /* where the next character goes */

@@ -362,6 +362,7 @@ int render_text(FILE *out, const struct snapshot *s, const struct snapshot *prev
                 marks_done(&marks);
                 return r;
         }
+        page.no_kernel = s->no_kernel;
         for_each_process(p, s) {
                 if (!page_block(&page))
                         break;

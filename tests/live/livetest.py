@@ -60,7 +60,7 @@ def built(name):
 
 
 def command(*args):
-    return [options.pwhy, *map(str, args)]
+    return [options.pwhy, f"--source={options.source}", *map(str, args)]
 
 
 def pwhy(*args, status=(SHOWN, PARTLY)):
@@ -165,6 +165,7 @@ def main(description):
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--pwhy", default=str(SOURCE / "build/pwhy"), metavar="PATH",
                         help="the program to test (%(default)s)")
+    parser.add_argument("--source", default="auto", help="of pwhy (%(default)s)")
     parser.add_argument("names", nargs="*", metavar="TEST", help="only these tests")
     parser.parse_args(namespace=options)
     options.pwhy = os.path.abspath(options.pwhy)

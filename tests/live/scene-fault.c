@@ -24,12 +24,13 @@
 #define UFFD_USER_MODE_ONLY 1
 #endif
 
-enum how { TOUCH, WRITE, BEHIND };
+enum how { TOUCH, WRITE, BEHIND, POSITION, INODE };
 
 struct trap {
         int fd;
         volatile char *page;
         int pipe[2];
+        int file, again; /* the same file, opened twice; -1: none is needed */
 };
 
 static struct trap trap; /* of the actor's process */
@@ -54,6 +55,14 @@ static void trap_set(struct stage *st, int how)
         range.range.len = size;
         MUST(ioctl(trap.fd, UFFDIO_REGISTER, &range));
         MUST(pipe2(trap.pipe, O_CLOEXEC));
+        trap.file = trap.again = -1;
+        if (how == POSITION || how == INODE) {
+                const char *path = stage_path(st, "locked");
+
+                trap.file = (int)MUST(open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+                MUST(ftruncate(trap.file, (off_t)size));
+                trap.again = (int)MUST(open(path, O_RDWR | O_CLOEXEC));
+        }
 }
 
 static void *touch_main(void *arg)
@@ -77,6 +86,27 @@ static void *behind_main(void *arg)
         child_end();
 }
 
+/* In the middle of that, the file's position is locked, and while writing, the file. */
+static void *file_main(void *arg)
+{
+        if (*(int *)arg == POSITION)
+                (void)!read(trap.file, (void *)trap.page, 64);
+        else
+                (void)!write(trap.file, (const void *)trap.page, 64);
+        child_end();
+}
+
+static void *file_behind_main(void *arg)
+{
+        char byte = 0;
+
+        if (*(int *)arg == POSITION)
+                (void)!read(trap.file, &byte, 1);
+        else
+                (void)!write(trap.again, &byte, 1);
+        child_end();
+}
+
 static void fault_actor(struct stage *st, int how)
 {
         pid_t tid;
@@ -84,14 +114,22 @@ static void fault_actor(struct stage *st, int how)
         trap_set(st, how);
         shared_set(st, 1, (uint64_t)trap.fd);
         shared_set(st, 2, (uintptr_t)trap.page);
-        shared_set(st, 3, (uint64_t)trap.pipe[1]);
-        shared_set(st, 4, fd_inode(trap.pipe[1]));
-        tid = thread_start(how == TOUCH ? touch_main : write_main, NULL, NULL, NULL);
+        shared_set(st, 3,
+                (uint64_t)(how == POSITION ? trap.file
+                           : how == INODE  ? trap.again
+                                           : trap.pipe[1]));
+        shared_set(st, 4, fd_inode((int)shared_get(st, 3)));
+        tid = thread_start(how == TOUCH     ? touch_main
+                           : trap.file >= 0 ? file_main
+                                            : write_main,
+                &how, NULL, NULL);
         shared_set(st, 0, (uint64_t)tid);
-        if (how == BEHIND) {
+        if (how >= BEHIND) {
                 /* Not before the other has the lock. */
-                wait_call(st, tid, SYS_write, -1);
-                shared_set(st, 5, (uint64_t)thread_start(behind_main, NULL, NULL, NULL));
+                wait_call(st, tid, how == POSITION ? SYS_read : SYS_write, -1);
+                tid = thread_start(
+                        how == BEHIND ? behind_main : file_behind_main, &how, NULL, NULL);
+                shared_set(st, 5, (uint64_t)tid);
         }
         for (;;)
                 pause();
@@ -100,6 +138,7 @@ static void fault_actor(struct stage *st, int how)
 static void fault_run(struct stage *st, int how)
 {
         pid_t pid = child_start(st), faulter, behind;
+        int call = how == POSITION ? SYS_read : SYS_write;
 
         if (pid == 0)
                 fault_actor(st, how);
@@ -107,10 +146,10 @@ static void fault_run(struct stage *st, int how)
         if (how == TOUCH)
                 wait_outside(st, faulter);
         else
-                wait_call(st, faulter, SYS_write, -1);
-        if (how == BEHIND) {
+                wait_call(st, faulter, call, -1);
+        if (how >= BEHIND) {
                 behind = (pid_t)shared_wait(st, 5);
-                wait_call(st, behind, SYS_write, -1);
+                wait_call(st, behind, call, -1);
                 wait_state(st, behind, "D");
                 stage_ready(st, pid, behind, "fd=%d inode=%lu holder=%d", (int)shared_get(st, 3),
                         shared_get(st, 4), faulter);
@@ -187,6 +226,10 @@ const struct scene scenes_fault[] = {
         { "userfaultfd-fault", fault_run, TOUCH, "a page fault that nobody answers" },
         { "userfaultfd-write", fault_run, WRITE, "the same inside write(2) to a pipe" },
         { "pipe-mutex", fault_run, BEHIND, "write(2) to that pipe, behind the first writer" },
+        { "position-mutex", fault_run, POSITION,
+                "read(2) of a file whose position another thread keeps, in read(2) of it" },
+        { "inode-rwsem", fault_run, INODE,
+                "write(2) to a file that another thread has locked, in write(2) to it" },
         { "seccomp-accept", seccomp_accept, 0, "accept(2) that a seccomp listener must allow" },
         { "fanotify-open", fanotify_open, 0, "open(2) that a fanotify listener must allow" },
         { NULL, NULL, 0, NULL },

@@ -100,6 +100,23 @@ class Evidence:
     release: tuple  # of the kernel: (6, 18)
 
 
+def check_kernel_lock(evidence, ready, thread):
+    """Where the kernel tells the lock, it tells who has it, and that is the right one."""
+    wait = thread["wait"]
+    if wait.get("rule") != "kernel-lock":
+        source = evidence.documents[ready["tid"]]["capture"]["source"]
+        if evidence.release >= (6, 17) and source == "bpf":
+            raise Failure("the lock, which this kernel tells", wait)
+        return
+    if wait["confidence"] != "certain" or not re.fullmatch("0x[0-9a-f]+",
+                                                           wait["object"].get("address", "")):
+        raise Failure("a lock with its address, certain", wait)
+    if [owner.get("tid") for owner in wait["on"]] != [int(ready["holder"])]:
+        raise Failure(f"held by thread {ready['holder']}", wait["on"])
+    if ready["holder"] not in wait["text"]:
+        raise Failure(f"thread {ready['holder']} in the sentence", wait["text"])
+
+
 def check_crowd(evidence, ready, _thread):
     """All threads of the process, each in its place."""
     document = evidence.documents[ready["pid"]]
@@ -263,7 +280,7 @@ STOPPED = Row("stopped")
 TRACED = Row("traced")
 
 # What a lock's memory looks like is likely; what the kernel was told as well, certain.
-MUTEX = Row("lock", "mutex", "address", most="likely", on="holder other")
+MUTEX = Row("lock", "mutex", "address", on="holder other")
 MUTEX_TOLD = Row("lock", "mutex", "address", on="holder other", least="certain")
 MUTEX_SHARED = Row("lock", "mutex", "address", on="holder holder")
 
@@ -409,7 +426,7 @@ ROWS = {
     "mutex-shared-robust-inside": MUTEX_SHARED,
     "mutex-namespace": MUTEX,
     "mutex-namespace-robust": MUTEX_TOLD,
-    "musl-normal": Row("lock", "mutex", "address", most="likely", check=check_nobody),
+    "musl-normal": Row("lock", "mutex", "address", check=check_nobody),
     "musl-recursive": MUTEX,
     "musl-errorcheck": MUTEX,
     "musl-robust": MUTEX,
@@ -460,7 +477,9 @@ ROWS = {
     # It is in write(2) to a pipe that has room.
     "userfaultfd-write": Row("reply unknown", "userfaultfd -", on="server pid"),
     # So is this one: it waits for the pipe's mutex, which the one above holds.
-    "pipe-mutex": Row("lock unknown", "kernel-mutex pipe -"),
+    "pipe-mutex": Row("lock unknown", "kernel-mutex pipe -", check=check_kernel_lock),
+    "position-mutex": Row("lock unknown", "kernel-mutex -", check=check_kernel_lock),
+    "inode-rwsem": Row("lock unknown", "kernel-rwsem -", check=check_kernel_lock),
     # It is in accept(2) on a listening socket, which has not been asked yet.
     "seccomp-accept": Row("reply unknown", "seccomp -", on="server pid"),
     "fanotify-open": Row("reply unknown", "fanotify -", on="server stage"),
@@ -768,7 +787,8 @@ class Check:
             right = {int(n) for k in keys if k in ready for n in ready[k].split(",")}
             # A thread of the process itself is told by its TID; what a file is locked by is
             # the process.
-            own = owner["pid"] == int(ready["pid"]) and "holder" not in ready and (
+            own = owner["pid"] == int(ready["pid"]) and (
+                owner.get("tid") in right or "holder" not in ready and
                 owner["role"] in ("holder", "thread"))
             one = owner.get("tid") if own else owner["pid"]
             if one not in right:
@@ -778,12 +798,13 @@ class Check:
 class Test:
     """Scenes of this machine."""
 
-    def __init__(self, pwhy, scene):
+    def __init__(self, pwhy, scene, source):
         self.pwhy = pwhy
+        self.source = source
         self.scene = scene
 
     def call(self, *args):
-        return subprocess.run([self.pwhy, *args], stdin=subprocess.DEVNULL, capture_output=True,
+        return subprocess.run([self.pwhy, f"--source={self.source}", *args], stdin=subprocess.DEVNULL, capture_output=True,
                               timeout=PWHY_S, check=False)
 
     def ask(self, target):
@@ -868,6 +889,7 @@ def parse_arguments():
     build = Path(os.environ.get("PWHY_BUILD", ROOT / "build"))
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--pwhy", default=os.environ.get("PWHY", str(build / "pwhy")))
+    parser.add_argument("--source", default="auto", help="of pwhy (%(default)s)")
     parser.add_argument("--scene", default=str(build / "tests" / "scene"))
     parser.add_argument("names", nargs="*", metavar="NAME")
     return parser.parse_args()
@@ -880,7 +902,7 @@ def main():
             sys.exit(f"{program}: cannot be executed")
     listed = subprocess.run([arguments.scene, "--list"], check=True, capture_output=True,
                             text=True).stdout.split()
-    test = Test(arguments.pwhy, arguments.scene)
+    test = Test(arguments.pwhy, arguments.scene, arguments.source)
     passed = failed = skipped = 0
     for name in arguments.names or listed:
         try:

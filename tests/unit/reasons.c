@@ -19,7 +19,8 @@ static const char HEAD[] =
         "A rule applies to threads in the states given, in one of the calls, asleep in one of the\n"
         "functions (innermost, not counting the scheduler's own; `*` stands for any ending,\n"
         "`sys:x` for every wrapper of the system call x), with one of the functions \"within\"\n"
-        "somewhere on the stack, working on an object of one of the kinds. `also` is a condition\n"
+        "somewhere on the stack, working on an object of one of the kinds. A rule that names\n"
+        "functions of the program applies only where the user stack has them. `also` is a condition\n"
         "in `src/explain/when.c`. What of this could not be read makes the verdict weaker by a\n"
         "step: certain, likely, guess. JSON has the rule's name as `wait.rule`.\n\n";
 
@@ -47,6 +48,9 @@ static void rule_print(FILE *out, const struct rule *rule)
         list_print(out, "call", rule->calls);
         list_print(out, "asleep in", rule->leaf);
         list_print(out, "within", rule->within);
+        list_print(out, "in the program", rule->user);
+        list_print(out, "called by", rule->caller);
+        list_print(out, "in the program within", rule->user_within);
         list_print(out, "on", rule->kinds);
         if (rule->made)
                 fprintf(out, "- object: %s\n", rule->made);

@@ -193,6 +193,8 @@ static void when_satisfy(struct scene *sc, const struct rule *rule)
                 t->call.timeout_set = rule->when == when_set_empty_timeout;
         } else if (rule->when == when_futex_wait && op >= 0)
                 t->call.args[op] = FUTEX_WAIT | FUTEX_PRIVATE_FLAG;
+        else if (rule->when == when_futex_bitset && op >= 0)
+                t->call.args[op] = FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG;
         else if (rule->when == when_requeue_pi && op >= 0)
                 t->call.args[op] = FUTEX_WAIT_REQUEUE_PI | FUTEX_PRIVATE_FLAG;
         else if (rule->when == when_futex_lock && op >= 0)
@@ -206,7 +208,9 @@ static void when_satisfy(struct scene *sc, const struct rule *rule)
         else if (rule->when == when_traced_unseen) {
                 t->tracer = 7;
                 t->kernel_stack = NULL;
-        } else if (rule->when == when_cgroup || rule->when == when_throttled) {
+        } else if (rule->when == when_cgroup || rule->when == when_throttled ||
+                   rule->when == when_throttled_told) {
+                t->throttled = rule->when == when_throttled_told;
                 t->cgroup = scene_object(sc, "cgroup", -1);
                 t->has_on_cpu = true;
         } else if (rule->when == when_on_remote || rule->when == when_on_fuse) {
@@ -214,6 +218,10 @@ static void when_satisfy(struct scene *sc, const struct rule *rule)
                 t->call.object->fs = rule->when == when_on_fuse ? "fuse.sshfs" : "nfs4";
         } else if (rule->when == when_pty_master)
                 o->path = "/dev/ptmx";
+        else if (rule->when == when_blocker)
+                t->blocker = scene_object(sc, "kernel-mutex", -1);
+        else if (rule->when == when_queued)
+                t->has_ready_for = t->has_on_cpu = true;
         else if (rule->when == when_posix_lock)
                 t->call.args[1] = 7;
         else if (rule->when == when_ofd_lock)
@@ -243,8 +251,44 @@ static void when_satisfy(struct scene *sc, const struct rule *rule)
 }
 
 struct pick { /* which alternatives */
-        size_t state, call, leaf, within, kind;
+        size_t state, call, leaf, within, kind, user, caller, user_within;
 };
+
+/*
+ * The user stack that a rule wants: what waits in a C library without debug symbols, and in the
+ * program, unless the function that it wants is there, too. False: no such alternative.
+ */
+static bool scene_user(struct scene *sc, const struct rule *rule, const struct pick *pick)
+{
+        const struct {
+                const char *list;
+                size_t pick;
+        } wanted[] = {
+                { rule->user, pick->user },
+                { rule->caller, pick->caller },
+                { rule->user_within, pick->user_within },
+        };
+        struct user_stack *stack = arena_new_one(sc->arena, struct user_stack);
+        struct user_frame *frames = arena_new_array(sc->arena, struct user_frame, 4);
+        char word[WORD_MAX], symbol[WORD_MAX * 2];
+        size_t n = 1;
+
+        frames[0].module = "/lib/libc.so.6";
+        for (size_t i = 0; i < ARRAY_SIZE(wanted); i++) {
+                if (!wanted[i].list && wanted[i].pick)
+                        return false;
+                if (!wanted[i].list)
+                        continue;
+                if (!list_word(wanted[i].list, wanted[i].pick, word))
+                        return false;
+                frames[n].module = i == 0 ? frames[0].module : "/usr/bin/program";
+                frames[n++].exported = arena_str(sc->arena, symbol_of(word, symbol));
+        }
+        *stack = (struct user_stack){ .frames = frames, .n_frames = n };
+        if (n > 1)
+                sc->t->user_stack = stack;
+        return true;
+}
 
 /* A thread of which everything is known that the rule asks for. False: no such alternative. */
 static bool scene_of_rule(struct scene *sc, const struct rule *rule, const struct pick *pick)
@@ -299,6 +343,8 @@ static bool scene_of_rule(struct scene *sc, const struct rule *rule, const struc
         } else if (pick->kind) {
                 goto none;
         }
+        if (!scene_user(sc, rule, pick))
+                goto none;
         when_satisfy(sc, rule);
         return true;
 none:
@@ -335,7 +381,8 @@ static void test_texts(void **state)
         static const char words[] =
                 "object|peer|child|children|parent|tracer|call|cpu|leaf|"
                 "members|left|atmost|backlog|incall|"
-                "server|daemon|automounter|device|for|whose|held|joined|needed|by|about|pending";
+                "server|daemon|automounter|device|for|whose|held|joined|needed|by|about|pending|"
+                "lock|keeper";
 
         (void)state;
         for (size_t i = 0; i < n_rules; i++) {
@@ -393,6 +440,9 @@ static void test_subjects(void **state)
                 if (r->made && !kind_known(r->made))
                         fail_msg("%s: makes %s", r->name, r->made);
                 switch (r->subject) {
+                case SUBJECT_BLOCKER: /* of whatever kind the kernel says */
+                        assert_null(r->made);
+                        break;
                 case SUBJECT_NONE:
                         if (r->made || strstr(r->text, "{object}") || strstr(r->text, "{peer}"))
                                 fail_msg("%s: an object, and none", r->name);
@@ -454,6 +504,9 @@ static void test_lists(void **state)
                 list_check(r, r->leaf);
                 list_check(r, r->within);
                 list_check(r, r->kinds);
+                list_check(r, r->user);
+                list_check(r, r->caller);
+                list_check(r, r->user_within);
                 for (size_t k = 0; list_word(r->kinds, k, word); k++)
                         if (!kind_known(word))
                                 fail_msg("%s: kind %s", r->name, word);
@@ -555,14 +608,17 @@ static void test_reachable(void **state)
                         print_error("%s is not reached\n", rules[i].name);
                         bad++;
                 }
-                for (size_t what = 0; what < 5; what++) {
+                for (size_t what = 0; what < 8; what++) {
                         for (size_t k = 1;; k++) {
                                 struct pick pick = { 0 };
                                 size_t *field = what == 0   ? &pick.state
                                                 : what == 1 ? &pick.call
                                                 : what == 2 ? &pick.leaf
                                                 : what == 3 ? &pick.within
-                                                            : &pick.kind;
+                                                : what == 4 ? &pick.kind
+                                                : what == 5 ? &pick.user
+                                                : what == 6 ? &pick.caller
+                                                            : &pick.user_within;
                                 int r;
 
                                 *field = k;

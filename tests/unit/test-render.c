@@ -516,12 +516,19 @@ static struct thread *add_hostile(struct snapshot *s, const char *text)
         struct thread *t = add_thread(s, p, 67);
         struct frame *frame = arena_new_one(s->arena, struct frame);
         struct stack *stack = arena_new_one(s->arena, struct stack);
+        struct user_frame *user_frame = arena_new_one(s->arena, struct user_frame);
+        struct user_stack *user = arena_new_one(s->arena, struct user_stack);
         const char **args = arena_new_array(s->arena, const char *, 2);
         struct object *set = add_poll_set(s, 1, 0), *o = set->members[0].object;
 
         *frame = (struct frame){ .symbol = text, .module = text };
         *stack = (struct stack){ .frames = frame, .n_frames = 1, .text = "", .text_len = 0 };
-        t->kernel_stack = t->user_stack = stack;
+        t->kernel_stack = stack;
+        *user_frame = (struct user_frame){
+                .symbol = text, .module = text, .build_id = text, .source = text
+        };
+        *user = (struct user_stack){ .frames = user_frame, .n_frames = 1, .gap = text };
+        t->user_stack = user;
         args[0] = args[1] = text;
         p->cmdline = args;
         p->n_cmdline = 2;

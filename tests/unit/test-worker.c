@@ -120,6 +120,19 @@ static int job_hangs(void *arg)
         return steps_run(arg, hang);
 }
 
+/* What remains to be seen of a job that has returned in a process that cannot end. */
+static int job_cannot_end(void *arg)
+{
+        struct job *j = arg;
+
+        j->starts++;
+        j->watch->result = -EDOM;
+        __atomic_store_n(&j->watch->done, true, __ATOMIC_RELEASE);
+        for (;;)
+                pause();
+        return 0;
+}
+
 static int job_aborts(void *arg)
 {
         return steps_run(arg, crash_abort);
@@ -243,6 +256,16 @@ static void test_no_time(void **state)
         j->bad = 0;
         j->hang = HANG_MM;
         assert_int_equal(worker_run(j->watch, 0, job_hangs, j), -ETIMEDOUT);
+}
+
+/* A close(2) that hangs at the end is no reason to do the job again. */
+static void test_cannot_end(void **state)
+{
+        const struct fixture *f = *state;
+
+        assert_int_equal(worker_run(f->job->watch, 400 * NS_PER_MS, job_cannot_end, f->job), -EDOM);
+        assert_int_equal(f->job->starts, 1);
+        watch_reap(f->job->watch, true);
 }
 
 static void test_crash(void **state)
@@ -485,6 +508,7 @@ int main(void)
                 WITH_JOB(test_hang_all),
                 WITH_JOB(test_hang_nameless),
                 WITH_JOB(test_no_time),
+                WITH_JOB(test_cannot_end),
                 WITH_JOB(test_crash),
                 WITH_JOB(test_killed),
                 WITH_JOB(test_crash_bounded),

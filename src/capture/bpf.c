@@ -1,0 +1,510 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The bpf source: threads as the program inside the kernel told them (taskiter.h), which is all of
+ * them at about one moment.
+ *
+ * Enters: a session with its table of threads, sampled by the caller. Leaves: the same processes
+ * and threads as the proc source, with the registers of user space and the kernel lock that a
+ * thread sleeps on, which files do not tell. Can go missing: processes that end.
+ *
+ * What lies in files (fds, memory, command lines) is read after the sample. So the table is
+ * sampled again at the end, and what of a thread that ran meanwhile does not belong together is
+ * read anew, a few times.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/cleanup.h"
+#include "base/procio.h"
+#include "base/worker.h"
+#include "capture/abi.h"
+#include "capture/kernellock.h"
+#include "capture/process.h"
+#include "capture/session.h"
+#include "capture/source.h"
+#include "capture/stackset.h"
+#include "capture/tasktable.h"
+#include "query.h"
+#include "resolve/syscall.h"
+
+#define STACKS_BATCH 1024
+#define ROUNDS 4 /* of reading what ran meanwhile */
+
+struct source {
+        struct procio *io;
+        struct watch *watch;
+        struct snapshot *snapshot;
+        const struct pwhy_query *query;
+        const struct within *within;
+        struct tasktable *table;
+        struct stackset *stacks;
+        enum abi abi;    /* of 64-bit programs */
+        uint32_t *order; /* numbers of entries, by PID and TID */
+        size_t n_order;
+        uint64_t now_ns;      /* queue clock at the sample */
+        const char *comm;     /* the last one, which the next often shares */
+        struct process *last; /* process whose directory is open */
+        int dir;
+        bool whole;           /* the table has all that is wanted, and nothing else is read */
+        bool filtered;        /* the table has what passes the filters alone */
+        struct source *files; /* the proc source, for what the pass did not meet */
+};
+
+static void bpf_close(struct source *src)
+{
+        if (!src)
+                return;
+        source_proc.close(src->files);
+        if (src->dir >= 0)
+                close(src->dir);
+        stackset_free(src->stacks);
+        free(src->order);
+        free(src);
+}
+
+static int bpf_open(struct procio *io, struct watch *watch, struct snapshot *s,
+        const struct pwhy_query *query, struct session *session, struct source **ret_source)
+{
+        struct source *src;
+        int r;
+
+        if (!session_table(session))
+                return -ENOSYS;
+        src = calloc(1, sizeof(*src));
+        r = src ? stackset_new(s->arena, &src->stacks) : -ENOMEM;
+        if (r < 0) {
+                free(src);
+                return r;
+        }
+        src->io = io;
+        src->watch = watch;
+        src->snapshot = s;
+        src->query = query;
+        src->table = session_table(session);
+        src->now_ns = taskiter_now_ns(session_iter(session));
+        src->abi = s->host.arch ? abi_from_machine(s->host.arch) : ABI_UNKNOWN;
+        src->filtered = session_is_filtered(session);
+        src->dir = -1;
+        *ret_source = src;
+        return 0;
+}
+
+/* The order in which processes and threads are shown. */
+static int entry_compare(const void *a, const void *b, void *table)
+{
+        const struct wire_task *x = &tasktable_entry(table, *(const uint32_t *)a)->task;
+        const struct wire_task *y = &tasktable_entry(table, *(const uint32_t *)b)->task;
+
+        if (x->pid != y->pid)
+                return x->pid < y->pid ? -1 : 1;
+        return (x->tid > y->tid) - (x->tid < y->tid);
+}
+
+static int order_make(struct source *src)
+{
+        src->n_order = tasktable_count(src->table);
+        src->order = malloc((src->n_order + 1) * sizeof(*src->order));
+        if (!src->order)
+                return -ENOMEM;
+        for (size_t i = 0; i < src->n_order; i++)
+                src->order[i] = (uint32_t)i;
+        qsort_r(src->order, src->n_order, sizeof(*src->order), entry_compare, src->table);
+        return 0;
+}
+
+static struct taskentry *ordered(struct source *src, size_t i)
+{
+        return i < src->n_order ? tasktable_entry(src->table, src->order[i]) : NULL;
+}
+
+/* The first entry of a process, or where it would be. */
+static size_t process_first(struct source *src, pid_t pid)
+{
+        size_t low = 0, high = src->n_order;
+
+        while (low < high) {
+                size_t middle = (low + high) / 2;
+
+                if (ordered(src, middle)->task.pid < pid)
+                        low = middle + 1;
+                else
+                        high = middle;
+        }
+        return low;
+}
+
+/*
+ * "kworker/0:1-events", "rcu_tasks_rude_kthread": of kernel threads the name in the task is cut, or
+ * only the beginning (proc_task_name(), fs/proc/array.c).
+ */
+static const char *comm_of_kernel(struct source *src, pid_t pid)
+{
+        char path[32];
+        const char *text;
+
+        snprintf(path, sizeof(path), "%d/comm", (int)pid);
+        if (procio_read(src->io, procio_root(src->io), path, pid, HANG_NONE, &text) <= 0)
+                return NULL;
+        return arena_strn(src->snapshot->arena, text, strcspn(text, "\n"));
+}
+
+static const char *comm_keep(struct source *src, const struct wire_task *w)
+{
+        size_t len = strnlen(w->comm, WIRE_COMM - 1);
+        const char *comm = NULL;
+
+        if (w->flags & WIRE_KERNEL &&
+                (len == WIRE_COMM - 1 || strncmp(w->comm, "kworker/", 8) == 0))
+                comm = comm_of_kernel(src, w->pid);
+        if (comm)
+                return comm;
+        if (!src->comm || strlen(src->comm) != len || memcmp(src->comm, w->comm, len) != 0)
+                src->comm = arena_strn(src->snapshot->arena, w->comm, len);
+        return src->comm;
+}
+
+/* A call's number and arguments say what they do in /proc/PID/syscall. */
+static void call_fill(const struct source *src, struct thread *t, const struct taskentry *e)
+{
+        const struct wire_task *w = &e->task;
+        struct call *c = &t->call;
+
+        if (t->state == 'R') {
+                c->state = CALL_RUNNING;
+                return;
+        }
+        c->state = CALL_OUTSIDE;
+        if (!(w->flags & WIRE_REGS))
+                return;
+        c->sp = w->sp;
+        c->pc = w->pc;
+        if (w->nr < 0)
+                return;
+        c->state = CALL_INSIDE;
+        c->nr = w->nr;
+        memcpy(c->args, w->args, sizeof(c->args));
+        c->abi = !(w->flags & WIRE_COMPAT) ? src->abi
+                 : src->abi == ABI_X86_64  ? ABI_I386
+                                           : ABI_UNKNOWN;
+        c->desc = syscall_find(c->abi, c->nr);
+}
+
+/* By DWARF's numbers; a call has used rax, rcx and r11 up on its way in (System V ABI, AMD64). */
+static void regs_fill(struct source *src, struct thread *t, const struct taskentry *e)
+{
+        struct user_regs *regs;
+        uint64_t known = 0;
+
+        if (!(e->task.flags & WIRE_REGS) || (e->task.flags & WIRE_COMPAT) || t->state == 'R')
+                return;
+        if (src->abi == ABI_X86_64)
+                known = t->call.state == CALL_INSIDE ? 0x1ffff & ~(1U << 0 | 1U << 2 | 1U << 11)
+                                                     : 0x1ffff;
+        else if (src->abi == ABI_ARM64)
+                known = 0x1ffffffff;
+        regs = known ? arena_new_one(src->snapshot->arena, struct user_regs) : NULL;
+        if (!regs)
+                return;
+        regs->known = known;
+        memcpy(regs->value, e->regs, sizeof(regs->value));
+        t->regs = regs;
+}
+
+static int stack_fill(struct source *src, struct thread *t, const struct taskentry *e)
+{
+        const char *text = "";
+        size_t len = 0;
+
+        /* One that runs has left its stack: the kernel prints none, either. */
+        if (!(e->task.flags & WIRE_ON_CPU) && e->stack->n_frames) {
+                text = tasktable_stack_text(src->table, e->stack, &len);
+                if (!text)
+                        return -ENOMEM;
+        }
+        t->kernel_stack = stackset_add(src->stacks, text, len);
+        return t->kernel_stack ? 0 : -ENOMEM;
+}
+
+static int thread_fill(struct source *src, struct thread *t, const struct taskentry *e)
+{
+        const struct wire_task *w = &e->task;
+
+        t->tid = w->tid;
+        t->comm = comm_keep(src, w);
+        t->state = task_state_letter(w->state);
+        t->cpu = (int)w->cpu;
+        t->has_on_cpu = t->state == 'R';
+        t->on_cpu = w->flags & WIRE_ON_CPU;
+        t->throttled = w->flags & WIRE_THROTTLED;
+        t->switches = w->switches;
+        t->has_switches = true;
+        if (t->state == 'R' && !t->on_cpu && w->queued_ns && !t->throttled) {
+                int64_t ns = (int64_t)(src->now_ns - w->queued_ns);
+
+                t->has_ready_for = true;
+                t->ready_for_ns = ns > 0 ? ns : 0;
+        }
+        t->sleep_start_ns = w->exec_start;
+        t->moved = w->flags & WIRE_MOVED;
+        if (!src->query->raw) {
+                call_fill(src, t, e);
+                regs_fill(src, t, e);
+                t->blocker = kernellock_object(src->snapshot, w);
+        }
+        return stack_fill(src, t, e);
+}
+
+static bool is_wanted(
+        const struct source *src, const struct target *t, size_t n, pid_t tid, char state)
+{
+        const char *states = src->query->filter.states;
+
+        if (*states && !strchr(states, state))
+                return false;
+        if (!t || !t->tid)
+                return true;
+        for (size_t i = 0; i < n; i++)
+                if (t[i].tid == tid)
+                        return true;
+        return false;
+}
+
+/* Copies of user stacks, of as many threads at once as the kernel takes. */
+static void stacks_copy(struct source *src, const struct process *p)
+{
+        struct thread *threads[STACKS_BATCH];
+        size_t n = 0;
+
+        if (!src->within || !src->within->stacks)
+                return;
+        for_each_thread(t, p) {
+                threads[n++] = t;
+                if (n == STACKS_BATCH || !t->next) {
+                        src->within->stacks(src->within->arg, threads, n);
+                        n = 0;
+                }
+        }
+}
+
+static int threads_read(struct source *src, struct process *p, const struct target *t, size_t n)
+{
+        const struct taskentry *e;
+
+        for (size_t i = process_first(src, p->pid); (e = ordered(src, i)); i++) {
+                struct thread *thread;
+                int r;
+
+                if (e->task.pid != p->pid)
+                        break;
+                if (!is_wanted(src, t, n, e->task.tid, task_state_letter(e->task.state)))
+                        continue;
+                thread = arena_new_one(src->snapshot->arena, struct thread);
+                if (!thread)
+                        return -ENOMEM;
+                thread->process = p;
+                r = thread_fill(src, thread, e);
+                if (r < 0)
+                        return r;
+                if (src->within)
+                        src->within->thread(src->within->arg, thread, src->dir);
+                process_add_thread(src->snapshot, p, thread);
+        }
+        stacks_copy(src, p);
+        return 0;
+}
+
+/* For stacks alone, all that is shown of a process is its number and its name. */
+static struct process *process_of_entry(struct source *src, const struct taskentry *e)
+{
+        struct process *p = arena_new_one(src->snapshot->arena, struct process);
+
+        if (!p)
+                return NULL;
+        p->threads_tail = &p->threads;
+        p->pid = e->task.pid;
+        p->comm = comm_keep(src, &e->task);
+        p->kernel = e->task.flags & WIRE_KERNEL;
+        return p;
+}
+
+/*
+ * The pass did not meet it: it is younger, or hidden from such programs (a kernel may guard a
+ * process from them). Its files may tell.
+ */
+static int process_from_files(struct source *src, const struct target *t, size_t n)
+{
+        const struct selection one = { .targets = (struct target *)t, .n_targets = n };
+        size_t next = 0;
+        int r = 0;
+
+        if (!src->files)
+                r = source_proc.open(
+                        src->io, src->watch, src->snapshot, src->query, NULL, &src->files);
+        return r < 0 ? r : source_proc.capture(src->files, &one, &next, src->within);
+}
+
+static int process_read(struct source *src, const struct target *t, size_t n)
+{
+        const struct taskentry *e = ordered(src, process_first(src, t->pid));
+        bool met = e && e->task.pid == t->pid;
+        struct process *p = NULL;
+        int dir = -1, r;
+
+        if (src->whole) { /* nothing here may wait for a file */
+                if (!met)
+                        return 0;
+                p = process_of_entry(src, e);
+                if (!p)
+                        return -ENOMEM;
+        } else if (!met && !src->filtered) {
+                return process_from_files(src, t, n);
+        } else {
+                r = process_begin(src->io, src->watch, src->snapshot, src->query, t, &p, &dir);
+                if (r <= 0)
+                        return r;
+        }
+        if (src->dir >= 0)
+                close(src->dir);
+        src->dir = dir;
+        src->last = p;
+        if (src->within)
+                src->within->process(src->within->arg, p, dir);
+        r = threads_read(src, p, t, n);
+        if (r < 0)
+                return r;
+        process_end(src->watch, src->snapshot, src->query, p);
+        return 0;
+}
+
+/* It ran since it was read: read what is in files again. */
+static int thread_again(struct source *src, struct thread *t, const struct taskentry *e)
+{
+        struct process *p = t->process;
+        struct thread *next = t->next;
+        int r;
+
+        if (src->last != p) {
+                if (src->dir >= 0)
+                        close(src->dir);
+                src->dir = procio_open_process(src->io, p->pid);
+                src->last = p;
+                if (src->dir >= 0 && src->within)
+                        src->within->process(src->within->arg, p, src->dir);
+        }
+        memset(t, 0, sizeof(*t));
+        t->next = next;
+        t->process = p;
+        r = thread_fill(src, t, e);
+        if (r < 0)
+                return r;
+        /* Should this hang, what there is does not belong together. */
+        t->moved = true;
+        if (src->dir >= 0 && src->within)
+                src->within->thread(src->within->arg, t, src->dir);
+        if (src->within && src->within->stacks)
+                src->within->stacks(src->within->arg, &t, 1);
+        t->moved = e->task.flags & WIRE_MOVED;
+        return 0;
+}
+
+/* *ret_left: how many of its threads had run since the sample before. */
+static int process_again(struct source *src, struct process *p, bool last, size_t *ret_left)
+{
+        struct thread **link = &p->threads;
+        size_t n_ended = 0;
+        int r = 0;
+
+        while (*link && r == 0) {
+                struct thread *t = *link;
+                const struct taskentry *e = tasktable_find(src->table, t->tid);
+
+                if (t->from_files) {
+                        link = &t->next;
+                        continue;
+                }
+                if (!e || e->task.pid != p->pid) {
+                        *link = t->next;
+                        n_ended++;
+                        continue;
+                }
+                link = &t->next;
+                if (e->task.switches == t->switches && !t->moved)
+                        continue;
+                /* Of one that did not sleep, nothing was read but the sample. */
+                if (t->state == 'R' && !t->moved)
+                        continue;
+                ++*ret_left;
+                if (last)
+                        t->moved = true;
+                else
+                        r = thread_again(src, t, e);
+        }
+        p->n_threads -= n_ended;
+        p->threads_tail = link;
+        for (; n_ended && p->threads; n_ended--)
+                snapshot_gap(src->snapshot, "threads", "ended while they were read", NULL, false);
+        return r;
+}
+
+/* Sample again; what ran meanwhile is read again, what ended is dropped. */
+static int round_run(struct source *src, bool last, size_t *ret_left)
+{
+        struct taskiter_scope scope = { 0 };
+        struct snapshot *s = src->snapshot;
+        struct process **link = &s->processes;
+        int r;
+
+        if (s->processes && !s->processes->next)
+                scope.pid = s->processes->pid;
+        r = tasktable_sample(src->table, &scope, NULL);
+        *ret_left = 0;
+        while (*link && r == 0) {
+                struct process *p = *link;
+
+                r = process_again(src, p, last, ret_left);
+                if (p->threads) {
+                        link = &p->next;
+                        continue;
+                }
+                *link = p->next;
+                if (src->last == p)
+                        src->last = NULL;
+                process_end(src->watch, s, src->query, p); /* says that it has ended */
+        }
+        if (r == 0)
+                s->processes_tail = link;
+        return r;
+}
+
+static int bpf_capture(struct source *src, const struct selection *selection, size_t *next,
+        const struct within *within)
+{
+        size_t left = 1;
+        int r = order_make(src);
+
+        src->within = within;
+        src->whole = !within;
+        while (r == 0 && *next < selection->n_targets) {
+                const struct target *t = &selection->targets[*next];
+                size_t n = 1;
+
+                while (*next + n < selection->n_targets && t[n].pid == t->pid)
+                        n++;
+                r = process_read(src, t, n);
+                if (r == 0)
+                        *next += n;
+        }
+        for (int round = 0; r == 0 && left && round < ROUNDS; round++)
+                r = round_run(src, round + 1 == ROUNDS, &left);
+        return r < 0 ? r : arena_failed(src->snapshot->arena) ? -ENOMEM : 0;
+}
+
+const struct source_ops source_bpf = {
+        .name = "bpf",
+        .open = bpf_open,
+        .capture = bpf_capture,
+        .close = bpf_close,
+};

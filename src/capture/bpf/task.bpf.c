@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Every thread of the machine in one pass: what /proc/PID/task/TID/{stat,stack,syscall,sched} tell,
+ * and the kernel lock that it sleeps on, for a tenth of the cost.
+ *
+ * A task iterator (kernel/bpf/task_iter.c) goes through the reader's PID namespace by number, so
+ * that whatever exists all the while is met, and holds each task; threads come and go meanwhile.
+ * The stack is walked by the same function as for /proc/PID/stack (stack_trace_save_tsk()).
+ *
+ * Read between two readings of the switch count, so that each record is of one moment, or says
+ * that it is not.
+ */
+#include "kernel.bpf.h"
+
+#include <bpf/bpf_helpers.h>
+
+#include "drift.bpf.h"
+
+char LICENSE[] SEC("license") = "GPL";
+
+/* Known before the program is loaded: what they rule out is not even verified. */
+const volatile uint32_t nested;   /* the reader is in a PID namespace of its own */
+const volatile uint32_t filtered; /* settings has filters */
+
+struct wire_settings settings;
+struct wire_names names;
+
+struct {
+        __uint(type, BPF_MAP_TYPE_ARRAY);
+        __uint(map_flags, BPF_F_MMAPABLE);
+        __uint(max_entries, 1024); /* the reader sets it before loading */
+        __type(key, u32);
+        __type(value, struct wire_slot);
+} slots SEC(".maps");
+
+/* Too large for the stack of a program; one reader at a time. */
+static struct {
+        struct wire_task task;
+        u64 regs[WIRE_REGS_MAX];
+} record;
+static u64 frames[WIRE_FRAMES_MAX + 1];
+
+/*
+ * Pointers of a task are read as memory, by BPF_CORE_READ(): for each that is followed directly the
+ * verifier searches all types of the kernel by name, which costs a millisecond at every start
+ * (btf_nested_type_is_trusted(), kernel/bpf/btf.c).
+ */
+
+/* Number in the reader's PID namespace; 0: it is not there. */
+static int pid_number(struct pid *p)
+{
+        int number = 0;
+
+        if (!p || BPF_CORE_READ(p, level) < settings.level)
+                return 0;
+        bpf_probe_read_kernel(&number, sizeof(number),
+                (void *)p + bpf_core_field_offset(struct pid, numbers) +
+                        settings.level * bpf_core_type_size(struct upid) +
+                        bpf_core_field_offset(struct upid, nr));
+        return number;
+}
+
+static int task_number(struct task_struct *t)
+{
+        return nested ? pid_number(BPF_CORE_READ(t, thread_pid)) : BPF_CORE_READ(t, pid);
+}
+
+static int process_number(struct task_struct *t)
+{
+        return nested ? pid_number(BPF_CORE_READ(t, group_leader, thread_pid))
+                      : BPF_CORE_READ(t, tgid);
+}
+
+/* 1: the slot of this thread says that nothing has happened. */
+static int is_known(struct task_struct *t, int tid, u64 switches)
+{
+        for (u32 i = 0; i < WIRE_PROBES; i++) {
+                u32 key = ((u32)tid + i) & settings.slots_mask;
+                struct wire_slot *s = bpf_map_lookup_elem(&slots, &key);
+
+                if (!s || !s->tid)
+                        return 0;
+                if (s->tid != (u32)tid)
+                        continue;
+                if (s->start_ns != t->start_boottime)
+                        return 0;
+                s->pass = settings.pass;
+                /* On a CPU it does things without being switched. */
+                return s->switches == switches && !t->on_cpu;
+        }
+        return 0;
+}
+
+static int passes_filters(struct task_struct *t)
+{
+        u32 state;
+
+        if (settings.states) {
+                state = task_state(t) | t->exit_state;
+                if (!(state & settings.states) && !(state == 0 && settings.wants_running))
+                        return 0;
+        }
+        if (settings.has_euid && BPF_CORE_READ(t, cred, euid.val) != settings.euid)
+                return 0;
+        if (settings.exec_start_until && t->se.exec_start > settings.exec_start_until)
+                return 0;
+        return !settings.cgroup || task_in_cgroup(t, settings.cgroup, settings.cgroup_level);
+}
+
+/* Where a lock of this type has its owner; 0 with known = 0: nowhere. */
+static u64 owner_place(u64 address, u32 type)
+{
+        if (type == WIRE_LOCK_MUTEX)
+                return address + bpf_core_field_offset(struct mutex, owner);
+        if (type == WIRE_LOCK_SEMAPHORE)
+                return semaphore_holder_place(address);
+        if (type == WIRE_LOCK_RT_MUTEX)
+                return address + bpf_core_field_offset(struct rt_mutex_base, owner);
+        return address + bpf_core_field_offset(struct rw_semaphore, owner);
+}
+
+/*
+ * The low bits of an owner are flags: three of a mutex (kernel/locking/mutex.h), of an rwsem bit 0
+ * for readers and bit 1 against spinning (rwsem.c), bit 0 of an rt_mutex for waiters
+ * (rtmutex_common.h).
+ */
+static void lock_read(struct wire_task *r, struct task_struct *t)
+{
+        u64 blocker = task_blocker(t), address = blocker & ~3ULL, place, word = 0, again = 0;
+        u32 type = WIRE_LOCK_MUTEX + (blocker & 3);
+
+        if (!address) {
+                address = task_blocked_on(t);
+                type = WIRE_LOCK_MUTEX;
+        }
+        if (!address) {
+                address = (u64)BPF_CORE_READ(t, pi_blocked_on, lock);
+                type = WIRE_LOCK_RT_MUTEX;
+        }
+        if (!address)
+                return;
+        r->lock = type;
+        r->lock_address = address;
+        place = owner_place(address, type);
+        if (place)
+                bpf_probe_read_kernel(&word, sizeof(word), (void *)place);
+        if (!(word & ~7ULL))
+                return;
+        r->owner_tid = task_number((void *)(word & ~7ULL));
+        r->owner_pid = process_number((void *)(word & ~7ULL));
+        bpf_probe_read_kernel(r->owner_comm, sizeof(r->owner_comm),
+                (void *)(word & ~7ULL) + bpf_core_field_offset(struct task_struct, comm));
+        /* While it has the lock it cannot end, so these were its numbers. */
+        bpf_probe_read_kernel(&again, sizeof(again), (void *)place);
+        if (type == WIRE_LOCK_SEMAPHORE)
+                r->lock_flags = WIRE_OWNER_LAST;
+        else if ((type == WIRE_LOCK_RWSEM_READ || type == WIRE_LOCK_RWSEM_WRITE) && (word & 1))
+                r->lock_flags = WIRE_OWNER_READER;
+        if ((word & ~7ULL) == (again & ~7ULL))
+                r->lock_flags |= WIRE_OWNER_KNOWN;
+}
+
+#if defined(__TARGET_ARCH_x86)
+static void regs_read(struct wire_task *r, struct pt_regs *p, u64 *to)
+{
+        r->sp = p->sp;
+        r->pc = p->ip;
+        r->nr = (int)p->orig_ax;
+        if (r->flags & WIRE_COMPAT) {
+                r->args[0] = (u32)p->bx;
+                r->args[1] = (u32)p->cx;
+                r->args[2] = (u32)p->dx;
+                r->args[3] = (u32)p->si;
+                r->args[4] = (u32)p->di;
+                r->args[5] = (u32)p->bp;
+        } else {
+                r->args[0] = p->di;
+                r->args[1] = p->si;
+                r->args[2] = p->dx;
+                r->args[3] = p->r10;
+                r->args[4] = p->r8;
+                r->args[5] = p->r9;
+        }
+        to[0] = p->ax;
+        to[1] = p->dx;
+        to[2] = p->cx;
+        to[3] = p->bx;
+        to[4] = p->si;
+        to[5] = p->di;
+        to[6] = p->bp;
+        to[7] = p->sp;
+        to[8] = p->r8;
+        to[9] = p->r9;
+        to[10] = p->r10;
+        to[11] = p->r11;
+        to[12] = p->r12;
+        to[13] = p->r13;
+        to[14] = p->r14;
+        to[15] = p->r15;
+        to[16] = p->ip;
+}
+#elif defined(__TARGET_ARCH_arm64)
+static void regs_read(struct wire_task *r, struct pt_regs *p, u64 *to)
+{
+        r->sp = p->sp;
+        r->pc = p->pc;
+        r->nr = p->syscallno;
+        r->args[0] = p->orig_x0;
+        for (int i = 1; i < 6; i++)
+                r->args[i] = p->regs[i];
+        for (int i = 0; i < 31; i++)
+                to[i] = p->regs[i];
+        to[31] = p->sp;
+        to[32] = p->pc;
+}
+#endif
+
+/* A thread that is switched off a CPU, or was never: its registers and stack hold still. */
+static void task_read(struct wire_task *r, struct task_struct *t)
+{
+        u32 flags = 0;
+        /* The mask is for the verifier: no more than there is room for. */
+        u32 size = (settings.frames * sizeof(u64)) & 1016;
+        long n;
+
+        r->switches = t->nvcsw + t->nivcsw;
+        r->state = task_state(t) | t->exit_state;
+        r->cpu = task_cpu(t);
+        r->exec_start = t->se.exec_start;
+        r->queued_ns = t->sched_info.last_queued;
+        /* Without branches, of which the verifier would go every way. */
+        flags |= !!t->on_cpu * WIRE_ON_CPU;
+        flags |= !!t->on_rq * WIRE_ON_QUEUE;
+        flags |= !!(t->flags & PF_KTHREAD) * WIRE_KERNEL;
+        flags |= !!(t->flags & (PF_IO_WORKER | PF_USER_WORKER)) * WIRE_WORKER;
+        flags |= !!task_is_compat(t) * WIRE_COMPAT;
+        flags |= !!task_is_throttled(t) * WIRE_THROTTLED;
+        r->flags = flags;
+        r->nr = -1;
+        r->lock = r->lock_flags = 0;
+        r->owner_pid = r->owner_tid = 0;
+        r->lock_address = 0;
+        if (!settings.raw) {
+                if (!(flags & (WIRE_KERNEL | WIRE_WORKER)) && !t->exit_state) {
+                        r->flags |= WIRE_REGS;
+                        regs_read(r, (struct pt_regs *)bpf_task_pt_regs(t), record.regs);
+                }
+                lock_read(r, t);
+        }
+        n = bpf_get_task_stack(t, frames, size, 0);
+        if (n < 0) {
+                r->flags |= WIRE_NO_STACK;
+                n = 0;
+        }
+        r->n_frames = n / sizeof(u64);
+}
+
+static void about_read(struct wire_task *r, struct task_struct *t)
+{
+        const struct cred *cred = BPF_CORE_READ(t, cred);
+        struct nsproxy *ns;
+
+        r->start_ns = t->start_boottime;
+        __builtin_memcpy(r->comm, t->comm, sizeof(r->comm));
+        if (settings.raw)
+                return;
+        r->ppid = process_number(BPF_CORE_READ(t, real_parent));
+        r->tracer = t->ptrace ? process_number(BPF_CORE_READ(t, parent)) : 0;
+        r->uid = BPF_CORE_READ(cred, uid.val);
+        r->euid = BPF_CORE_READ(cred, euid.val);
+        r->cgroup = BPF_CORE_READ(t, cgroups, dfl_cgrp, kn, id);
+        ns = BPF_CORE_READ(t, nsproxy); /* NULL: it has exited */
+        r->ns_net = ns ? BPF_CORE_READ(ns, net_ns, ns.inum) : 0;
+}
+
+/* At the beginning of a pass. */
+static void reader_read(void)
+{
+        struct task_struct *me = (void *)bpf_get_current_task();
+        u64 exec_start = BPF_CORE_READ(me, se.exec_start);
+
+        settings.now_ns = BPF_CORE_READ(me, sched_info.last_arrival);
+        if (settings.now_ns < exec_start)
+                settings.now_ns = exec_start;
+        if (nested)
+                settings.level = BPF_CORE_READ(me, thread_pid, level);
+}
+
+SEC("iter/task")
+int dump(struct bpf_iter__task *ctx)
+{
+        struct task_struct *t = ctx->task;
+        struct wire_task *r = &record.task;
+        u32 stack;
+        int tid;
+
+        if (!t)
+                return 0;
+        if (!ctx->meta->seq_num)
+                reader_read();
+        if (filtered && !passes_filters(t))
+                return 0;
+        tid = task_number(t);
+        if (settings.pass && is_known(t, tid, t->nvcsw + t->nivcsw)) {
+                settings.n_same++;
+                return 0;
+        }
+        r->tid = tid;
+        r->pid = process_number(t);
+        about_read(r, t);
+        task_read(r, t);
+        r->flags |= (t->nvcsw + t->nivcsw != r->switches) * WIRE_MOVED;
+        stack = (r->n_frames * sizeof(u64)) & 1016;
+        r->size = sizeof(record.task) + stack + (r->flags & WIRE_REGS ? sizeof(record.regs) : 0);
+        bpf_seq_write(ctx->meta->seq, &record,
+                r->flags & WIRE_REGS ? sizeof(record) : sizeof(record.task));
+        if (stack)
+                bpf_seq_write(ctx->meta->seq, frames, stack);
+        return 0;
+}
+
+/* "inet_csk_accept+0x1f2/0x3b0", as the kernel itself writes addresses of a stack (%pB). */
+SEC("syscall")
+int name(void *ctx)
+{
+        static const char format[] = "%pB";
+
+        (void)ctx;
+        for (u32 i = 0; i < WIRE_NAMES && i < names.n; i++)
+                bpf_snprintf(
+                        names.text[i], WIRE_NAME_MAX, format, &names.addresses[i], sizeof(u64));
+        return 0;
+}

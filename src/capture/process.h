@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What every live source does about a process, before and after its threads. */
+#pragma once
+
+struct process;
+struct procio;
+struct pwhy_query;
+struct snapshot;
+struct target;
+struct watch;
+
+/*
+ * Holds on to the process of a target by a directory fd, which is the caller's from then on, and
+ * reads what is about it. 1: got it; 0: gone, not wanted, or not to be read, which is noted;
+ * -ENOMEM.
+ */
+int process_begin(struct procio *io, struct watch *watch, struct snapshot *s,
+        const struct pwhy_query *query, const struct target *t, struct process **ret_process,
+        int *ret_dir);
+
+/* Link it into the snapshot, if it has threads. */
+void process_end(
+        struct watch *watch, struct snapshot *s, const struct pwhy_query *query, struct process *p);

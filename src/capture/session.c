@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* See session.h. */
+#include "capture/session.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/privilege.h"
+#include "capture/taskiter.h"
+#include "capture/tasktable.h"
+#include "model.h"
+#include "query.h"
+#include "symbol/stacktext.h"
+
+#define CROWD 64 /* threads of a process from which loading a program pays, for stacks alone */
+#define CGROUP_MOUNT "/sys/fs/cgroup"
+
+struct session {
+        const struct pwhy_query *query;
+        struct taskiter *iter;
+        struct tasktable *table;
+        bool forced;      /* by --source=bpf */
+        bool whole;       /* the program lets through just what was asked for */
+        bool filtered;    /* …and leaves out what the filters do */
+        bool worth_words; /* its absence is */
+        const char *why;  /* there is no program; NULL: none was wanted */
+        const char *remedy;
+};
+
+static size_t file_number(const char *path, const char *format)
+{
+        _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+        char text[4096];
+        ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+        unsigned long number;
+        const char *at;
+
+        if (n <= 0)
+                return 0;
+        text[n] = 0;
+        at = *format ? strstr(text, format) : text;
+        return at && sscanf(at + strlen(format), "%lu", &number) == 1 ? number : 0;
+}
+
+/* "0.20 0.18 0.12 1/80 11206": running and all threads of the machine */
+static size_t threads_of_machine(void)
+{
+        return file_number("/proc/loadavg", "/");
+}
+
+/* A target that is a number: its threads; others are found by reading every process anyway. */
+static size_t threads_of_target(const char *target)
+{
+        char path[64], *end;
+        long pid = strtol(target, &end, 10);
+
+        if (*end || pid <= 0)
+                return 0;
+        snprintf(path, sizeof(path), "/proc/%ld/status", pid);
+        return file_number(path, "\nThreads:\t");
+}
+
+/* For stacks alone, of a few threads, their files are quicker than loading a program. */
+static bool pays(const struct pwhy_query *q)
+{
+        size_t n = 0;
+
+        if (!q->raw || q->all || q->has_reasons || q->blocked_for_ns)
+                return true;
+        if (q->main_thread)
+                return q->n_targets > CROWD;
+        for (size_t i = 0; i < q->n_targets; i++)
+                n += threads_of_target(q->targets[i]);
+        return n > CROWD;
+}
+
+/* The program knows a group by its id, which is its directory's inode, and its level. */
+static bool cgroup_find(const char *path, struct taskiter_filter *f)
+{
+        char full[4096];
+        struct stat st;
+
+        if (access(CGROUP_MOUNT "/cgroup.controllers", F_OK) < 0 ||
+                snprintf(full, sizeof(full), CGROUP_MOUNT "%s", path) >= (int)sizeof(full) ||
+                stat(full, &st) < 0)
+                return false;
+        f->cgroup = st.st_ino;
+        for (const char *p = path; (p = strchr(p, '/')); p++)
+                f->cgroup_level += p[1] && p[1] != '/';
+        return true;
+}
+
+static int program_load(struct session *s)
+{
+        const struct pwhy_query *q = s->query;
+        struct taskiter_filter filter = {
+                .states = q->filter.states,
+                .has_euid = q->filter.has_uid,
+                .euid = q->filter.uid,
+        };
+        bool stacks = q->raw && !q->has_reasons && !q->blocked_for_ns;
+        size_t n = threads_of_machine();
+        int r;
+
+        s->whole =
+                stacks && q->all && (!q->filter.cgroup || cgroup_find(q->filter.cgroup, &filter));
+        r = taskiter_new(n * 2, stacks ? STACK_ENTRIES_MAX : WIRE_FRAMES_MAX, stacks, &filter,
+                &s->iter, &s->why, &s->remedy);
+        if (r < 0)
+                return r == -ENOMEM ? r : 0;
+        s->filtered = *filter.states || filter.has_euid || filter.cgroup || filter.exec_start_until;
+        s->why = NULL;
+        return tasktable_new(s->iter, &s->table);
+}
+
+/* /proc tells of this namespace, or --proc and a foreign mount would be mixed up with it. */
+static bool proc_is_ours(void)
+{
+        char link[32];
+        ssize_t n = readlink("/proc/self", link, sizeof(link) - 1);
+
+        link[n < 0 ? 0 : n] = 0;
+        return strtol(link, NULL, 10) == getpid();
+}
+
+int session_new(const struct pwhy_query *query, struct session **ret_session)
+{
+        struct session *s = calloc(1, sizeof(*s));
+        struct privilege privilege;
+        int r = 0;
+
+        if (!s)
+                return -ENOMEM;
+        s->query = query;
+        s->forced = query->source == QUERY_SOURCE_BPF;
+        if (query->proc) {
+                s->why = s->forced ? "a recorded tree is no kernel" : NULL;
+        } else if (query->source != QUERY_SOURCE_PROC && (s->forced || pays(query))) {
+                privilege_read(&privilege, false);
+                s->worth_words = s->forced || privilege.sys_admin || query->all;
+                if (!proc_is_ours()) {
+                        s->why = "/proc shows another PID namespace than pwhy's own";
+                        s->remedy = "mount a proc file system of this namespace";
+                } else {
+                        r = program_load(s);
+                }
+        }
+        if (r < 0) {
+                session_free(s);
+                return r;
+        }
+        *ret_session = s;
+        return 0;
+}
+
+void session_free(struct session *s)
+{
+        if (!s)
+                return;
+        tasktable_free(s->table);
+        taskiter_free(s->iter);
+        free(s);
+}
+
+/* One process alone is quicker to go through than the machine. */
+static struct taskiter_scope scope_of(const struct pwhy_query *q)
+{
+        struct taskiter_scope scope = { 0 };
+        char *end;
+        long pid;
+
+        if (q->n_targets != 1 || q->all)
+                return scope;
+        pid = strtol(q->targets[0], &end, 10);
+        /* Of a TID that is no PID the whole process is not found so. */
+        if (!*end && pid > 0 && pid <= INT32_MAX && threads_of_target(q->targets[0])) {
+                char path[64];
+
+                snprintf(path, sizeof(path), "/proc/%ld/status", pid);
+                if (file_number(path, "\nTgid:\t") == (size_t)pid)
+                        scope.pid = (pid_t)pid;
+        }
+        return scope;
+}
+
+int session_sample(struct session *s)
+{
+        struct taskiter_scope scope;
+        int r;
+
+        if (!s->table)
+                return 0;
+        scope = scope_of(s->query);
+        r = tasktable_sample(s->table, &scope, NULL);
+        if (r == 0)
+                return 1;
+        if (r == -ENOMEM)
+                return r;
+        s->why = "the kernel's pass over the threads failed";
+        s->remedy = NULL;
+        tasktable_free(s->table);
+        taskiter_free(s->iter);
+        s->table = NULL;
+        s->iter = NULL;
+        return 0;
+}
+
+struct tasktable *session_table(struct session *s)
+{
+        return s ? s->table : NULL;
+}
+
+struct taskiter *session_iter(struct session *s)
+{
+        return s ? s->iter : NULL;
+}
+
+bool session_is_whole(const struct session *s)
+{
+        return s && s->table && s->whole;
+}
+
+bool session_is_filtered(const struct session *s)
+{
+        return s && s->filtered;
+}
+
+bool session_is_forced(const struct session *s)
+{
+        return s && s->forced;
+}
+
+void session_gaps(const struct session *s, struct snapshot *snapshot)
+{
+        if (s && s->why && s->worth_words)
+                snapshot_gap(snapshot, "capture inside the kernel", s->why, s->remedy, s->forced);
+}

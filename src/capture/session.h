@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What is kept between one look and the next: the program inside the kernel, and what it told of
+ * each thread. Made and sampled by the caller, not by a worker: nothing of it can hang.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct pwhy_query;
+struct session;
+struct snapshot;
+struct taskiter;
+struct tasktable;
+
+/*
+ * Decides whether capture inside the kernel is to be used for this query, and loads it. Where it is
+ * not, or cannot be had, the session is empty, and session_gaps() notes why, if anybody would want
+ * to know. -ENOMEM.
+ */
+int session_new(const struct pwhy_query *query, struct session **ret_session);
+void session_free(struct session *s);
+
+/* Look at all threads that the query may be about. 0: nothing to look with. -ENOMEM; 1. */
+int session_sample(struct session *s);
+
+/* The threads; NULL: capture inside the kernel is not used. */
+struct tasktable *session_table(struct session *s);
+struct taskiter *session_iter(struct session *s);
+
+/* Everything that a query for stacks alone wants is in the table: no file has to be read. */
+bool session_is_whole(const struct session *s);
+
+/* Does the table lack what the query's filters leave out? */
+bool session_is_filtered(const struct session *s);
+
+/* May nothing else be used? */
+bool session_is_forced(const struct session *s);
+
+void session_gaps(const struct session *s, struct snapshot *snapshot);

@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The program comes as a light skeleton (bpftool gen skeleton -L): the kernel itself relocates it,
+ * so that no library is needed at run time, and none of the kernel's 5 MB of types is read.
+ */
+#include "capture/taskiter.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wsign-compare"
+#pragma GCC diagnostic ignored "-Wmissing-declarations"
+#pragma GCC diagnostic ignored "-Wunused-function"
+#pragma GCC diagnostic ignored "-Wunused-parameter"
+#pragma GCC diagnostic ignored "-Wpointer-arith"
+#include "task.lskel.h"
+#pragma GCC diagnostic pop
+
+#define BUFFER_BYTES (64 * 1024) /* twice what the kernel's own holds: records come whole */
+
+struct taskiter {
+        struct taskprog *program;
+        struct wire_slot *slots;
+        size_t n_slots; /* a power of two */
+        int link_all;   /* iterates all threads; -1: not made yet */
+        uint32_t pass;
+        char *buffer;
+};
+
+static int bpf_call(int command, union bpf_attr *attr, size_t size)
+{
+        long r = syscall(SYS_bpf, command, attr, size);
+
+        return r < 0 ? -errno : (int)r;
+}
+
+static bool file_has(const char *path, const char *word)
+{
+        _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+        char text[128];
+        ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+
+        text[n < 0 ? 0 : n] = 0;
+        return strstr(text, word);
+}
+
+/* "none integrity [confidentiality]": the last one keeps programs from reading the kernel. */
+static void refusal_find(int error, const char **ret_why, const char **ret_remedy)
+{
+        *ret_remedy = NULL;
+        if (file_has("/sys/kernel/security/lockdown", "[confidentiality]")) {
+                *ret_why =
+                        "kernel lockdown (confidentiality) keeps programs from reading the kernel";
+        } else if (error == EPERM) {
+                *ret_why = "programs inside the kernel (BPF) need CAP_BPF and CAP_PERFMON";
+                *ret_remedy = "run pwhy with sudo, or with these capabilities";
+        } else if (error == ENOSYS) {
+                *ret_why = "this kernel has no bpf(2)";
+        } else if (access("/sys/kernel/btf/vmlinux", R_OK) < 0) {
+                *ret_why = "this kernel does not describe its types (CONFIG_DEBUG_INFO_BTF)";
+        } else {
+                *ret_why = "this kernel does not take the program";
+        }
+}
+
+/* Bits of task->__state that a letter of stat(5) may stand for (include/linux/sched.h). */
+static uint32_t states_bits(const char *letters, bool *ret_running)
+{
+        static const struct {
+                char letter;
+                uint32_t bits;
+        } states[] = {
+                { 'S', 0x1 },
+                { 'D', 0x2 | 0x1000 | 0x8000 },
+                { 'T', 0x4 },
+                { 't', 0x8 },
+                { 'X', 0x10 },
+                { 'Z', 0x20 },
+                { 'P', 0x40 },
+                { 'I', 0x400 },
+        };
+        uint32_t bits = 0;
+
+        *ret_running = strchr(letters, 'R');
+        for (size_t i = 0; i < ARRAY_SIZE(states); i++)
+                if (strchr(letters, states[i].letter))
+                        bits |= states[i].bits;
+        return bits;
+}
+
+static bool filter_set(struct wire_settings *s, const struct taskiter_filter *f)
+{
+        bool running = false;
+
+        if (!f)
+                return false;
+        if (f->states && *f->states)
+                s->states = states_bits(f->states, &running);
+        s->wants_running = running;
+        if (running && !s->states)
+                s->states = 1U << 31; /* no state at all */
+        s->has_euid = f->has_euid;
+        s->euid = f->euid;
+        s->cgroup = f->cgroup;
+        s->cgroup_level = f->cgroup_level;
+        s->exec_start_until = f->exec_start_until;
+        return s->states || s->has_euid || s->cgroup || s->exec_start_until;
+}
+
+/* The first PID namespace has this inode (include/linux/proc_ns.h, PROC_PID_INIT_INO). */
+static bool in_own_namespace(void)
+{
+        struct stat st;
+
+        return stat("/proc/self/ns/pid", &st) < 0 || st.st_ino != 0xEFFFFFFCU;
+}
+
+static size_t power_of_two(size_t n)
+{
+        size_t p = 64;
+
+        while (p < n && p < (size_t)1 << 23)
+                p *= 2;
+        return p;
+}
+
+static int program_load(
+        struct taskiter *it, unsigned frames, bool raw, const struct taskiter_filter *filter)
+{
+        struct wire_settings *settings;
+        int r;
+
+        it->program = taskprog__open();
+        if (!it->program)
+                return -ENOMEM;
+        it->program->maps.slots.max_entries = (uint32_t)it->n_slots;
+        it->program->rodata->nested = in_own_namespace();
+        settings = &it->program->bss->settings;
+        settings->slots_mask = (uint32_t)it->n_slots - 1;
+        settings->frames = frames < WIRE_FRAMES_MAX ? frames : WIRE_FRAMES_MAX;
+        settings->raw = raw;
+        it->program->rodata->filtered = filter_set(settings, filter);
+        r = taskprog__load(it->program);
+        return r < 0 ? r : 0;
+}
+
+int taskiter_new(size_t slots, unsigned frames, bool raw, const struct taskiter_filter *filter,
+        struct taskiter **ret_iter, const char **ret_why, const char **ret_remedy)
+{
+        struct taskiter *it = calloc(1, sizeof(*it));
+        int r;
+
+        *ret_why = "no memory";
+        *ret_remedy = NULL;
+        if (!it)
+                return -ENOMEM;
+        it->link_all = -1;
+        it->slots = MAP_FAILED;
+        it->n_slots = power_of_two(slots);
+        it->buffer = malloc(BUFFER_BYTES);
+        r = it->buffer ? program_load(it, frames, raw, filter) : -ENOMEM;
+        if (r < 0 && r != -ENOMEM)
+                refusal_find(-r, ret_why, ret_remedy);
+        if (r == 0) {
+                it->slots = mmap(NULL, it->n_slots * sizeof(*it->slots), PROT_READ | PROT_WRITE,
+                        MAP_SHARED, it->program->maps.slots.map_fd, 0);
+                if (it->slots == MAP_FAILED)
+                        r = -errno;
+        }
+        if (r < 0) {
+                taskiter_free(it);
+                return r;
+        }
+        *ret_iter = it;
+        return 0;
+}
+
+void taskiter_free(struct taskiter *it)
+{
+        if (!it)
+                return;
+        if (it->slots != MAP_FAILED)
+                munmap(it->slots, it->n_slots * sizeof(*it->slots));
+        if (it->link_all >= 0)
+                close(it->link_all);
+        if (it->program)
+                taskprog__destroy(it->program);
+        free(it->buffer);
+        free(it);
+}
+
+size_t taskiter_fds(const struct taskiter *it, int ret[static TASKITER_FDS])
+{
+        size_t n = 0;
+
+        ret[n++] = it->program->progs.dump.prog_fd;
+        ret[n++] = it->program->progs.name.prog_fd;
+        if (it->link_all >= 0)
+                ret[n++] = it->link_all;
+        return n;
+}
+
+/* The kernel goes through one process or thread alone since 6.1; before, through all. */
+static int link_make(struct taskiter *it, const struct taskiter_scope *scope)
+{
+        union bpf_iter_link_info info;
+        union bpf_attr attr;
+
+        memset(&info, 0, sizeof(info));
+        memset(&attr, 0, sizeof(attr));
+        attr.link_create.prog_fd = (uint32_t)it->program->progs.dump.prog_fd;
+        attr.link_create.attach_type = BPF_TRACE_ITER;
+        if (scope->pid || scope->tid) {
+                if (scope->tid)
+                        info.task.tid = (uint32_t)scope->tid;
+                else
+                        info.task.pid = (uint32_t)scope->pid;
+                attr.link_create.iter_info = (uint64_t)(uintptr_t)&info;
+                attr.link_create.iter_info_len = sizeof(info);
+        }
+        return bpf_call(BPF_LINK_CREATE, &attr, sizeof(attr));
+}
+
+static int iterator_open(struct taskiter *it, const struct taskiter_scope *scope)
+{
+        _cleanup_close_ int own = -1;
+        union bpf_attr attr;
+        int link = it->link_all;
+
+        if (scope->pid || scope->tid || link < 0) {
+                link = link_make(it, scope);
+                if (link < 0)
+                        return link;
+                if (scope->pid || scope->tid)
+                        own = link;
+                else
+                        it->link_all = link;
+        }
+        memset(&attr, 0, sizeof(attr));
+        attr.iter_create.link_fd = (uint32_t)link;
+        return bpf_call(BPF_ITER_CREATE, &attr, sizeof(attr));
+}
+
+static bool in_scope(const struct taskiter_scope *scope, const struct wire_task *w)
+{
+        return (!scope->pid || w->pid == scope->pid) && (!scope->tid || w->tid == scope->tid);
+}
+
+static int records_read(struct taskiter *it, int fd, const struct taskiter_scope *scope,
+        int (*each)(void *arg, const struct wire_task *w), void *arg)
+{
+        ssize_t n;
+
+        while ((n = read(fd, it->buffer, BUFFER_BYTES)) != 0) {
+                if (n < 0 && (errno == EINTR || errno == EAGAIN))
+                        continue;
+                if (n < 0)
+                        return -errno;
+                for (char *p = it->buffer; p < it->buffer + n;) {
+                        const struct wire_task *w = (const struct wire_task *)p;
+                        int r = in_scope(scope, w) ? each(arg, w) : 0;
+
+                        if (r < 0)
+                                return r;
+                        p += w->size;
+                }
+        }
+        return 0;
+}
+
+int taskiter_pass(struct taskiter *it, const struct taskiter_scope *scope,
+        int (*each)(void *arg, const struct wire_task *w), void *arg)
+{
+        struct wire_settings *settings = &it->program->bss->settings;
+        _cleanup_close_ int fd = iterator_open(it, scope);
+
+        if (fd < 0)
+                return fd;
+        sched_yield(); /* brings the clock up to date */
+        it->pass++;
+        settings->pass = scope->fresh ? 0 : it->pass;
+        settings->n_same = 0;
+        return records_read(it, fd, scope, each, arg);
+}
+
+uint64_t taskiter_now_ns(const struct taskiter *it)
+{
+        return it->program->bss->settings.now_ns;
+}
+
+uint32_t taskiter_pass_number(const struct taskiter *it)
+{
+        return it->pass;
+}
+
+struct wire_slot *taskiter_slot(struct taskiter *it, pid_t tid)
+{
+        for (size_t i = 0; i < WIRE_PROBES; i++) {
+                struct wire_slot *s = &it->slots[((size_t)tid + i) & (it->n_slots - 1)];
+
+                if (!s->tid || s->tid == (uint32_t)tid)
+                        return s;
+        }
+        return NULL;
+}
+
+int taskiter_names(
+        struct taskiter *it, const uint64_t *addresses, size_t n, const char *ret_texts[])
+{
+        struct wire_names *names = &it->program->bss->names;
+        union bpf_attr attr;
+        int r;
+
+        memset(&attr, 0, sizeof(attr));
+        attr.test.prog_fd = (uint32_t)it->program->progs.name.prog_fd;
+        memcpy(names->addresses, addresses, n * sizeof(*addresses));
+        names->n = (uint32_t)n;
+        r = bpf_call(BPF_PROG_RUN, &attr, sizeof(attr));
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < n; i++) {
+                names->text[i][WIRE_NAME_MAX - 1] = 0;
+                ret_texts[i] = names->text[i];
+        }
+        return 0;
+}

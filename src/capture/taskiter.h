@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Passes over the machine's threads by a program inside the kernel (bpf/task.bpf.c): loading it,
+ * running it, and asking the kernel for the names of its own addresses.
+ *
+ * Nothing here waits for a target: a pass takes no lock that one could hold.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "capture/bpf/wire.h"
+
+struct taskiter;
+
+struct taskiter_filter {    /* all must let a thread through; zero: lets all through */
+        const char *states; /* letters of stat(5); NULL or empty: any */
+        bool has_euid;
+        uid_t euid;
+        uint64_t cgroup; /* id in the unified hierarchy, and how far below its root */
+        uint32_t cgroup_level;
+        uint64_t exec_start_until; /* went to sleep no later, by the CPU's clock */
+};
+
+/*
+ * slots: how many threads are remembered between passes; frames: how many at most of each stack,
+ * 127 or less. -EPERM, -ENOSYS, -EINVAL …: cannot be had here, and *ret_why says why in a sentence
+ * for people, *ret_remedy (or NULL) what would help; both constant.
+ */
+int taskiter_new(size_t slots, unsigned frames, bool raw, const struct taskiter_filter *filter,
+        struct taskiter **ret_iter, const char **ret_why, const char **ret_remedy);
+void taskiter_free(struct taskiter *it);
+
+/* Descriptors that a child needs to go on with it, at most TASKITER_FDS; how many. */
+#define TASKITER_FDS 4
+size_t taskiter_fds(const struct taskiter *it, int ret[static TASKITER_FDS]);
+
+/*
+ * All threads (pid 0), those of a process, or the one of that TID, in the order of their numbers;
+ * each() gets those that have changed since the slots were written, its record followed by
+ * registers and addresses (wire.h), and ends the pass by a negative errno. With fresh, all.
+ */
+struct taskiter_scope {
+        pid_t pid, tid;
+        bool fresh;
+};
+int taskiter_pass(struct taskiter *it, const struct taskiter_scope *scope,
+        int (*each)(void *arg, const struct wire_task *w), void *arg);
+
+/* After a pass: the queue clock of the CPU it began on (of sched_info.last_queued), then. */
+uint64_t taskiter_now_ns(const struct taskiter *it);
+
+/* Number of the latest pass, which slots of threads that it met have. */
+uint32_t taskiter_pass_number(const struct taskiter *it);
+
+/* A thread's slot: what to remember it by. NULL: there is no room; it will be sent again. */
+struct wire_slot *taskiter_slot(struct taskiter *it, pid_t tid);
+
+static inline const uint64_t *wire_regs(const struct wire_task *w)
+{
+        return w->flags & WIRE_REGS ? (const uint64_t *)(w + 1) : NULL;
+}
+
+static inline const uint64_t *wire_frames(const struct wire_task *w)
+{
+        return (const uint64_t *)(w + 1) + (w->flags & WIRE_REGS ? WIRE_REGS_MAX : 0);
+}
+
+/* "inet_csk_accept+0x1f2/0x3b0 [module]" for each; n <= WIRE_NAMES. Texts last until the next
+ * call. -errno. */
+int taskiter_names(
+        struct taskiter *it, const uint64_t *addresses, size_t n, const char *ret_texts[]);

@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* See tasktable.h. Entries lie dense; a table of their numbers finds them by TID. */
+#include "capture/tasktable.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define HASH_NONFATAL_OOM 1
+#include <uthash.h>
+
+#include "base/cleanup.h"
+#include "symbol/kernelnames.h"
+#include "symbol/stacktext.h"
+
+#define LINE_MAX_TEXT 8 /* "[<0>] " and a newline */
+
+struct known {
+        UT_hash_handle hh;
+        struct kstack stack;
+};
+
+struct tasktable {
+        struct taskiter *iter;
+        struct kernelnames *names;
+        struct taskentry *entries;
+        size_t n, size;
+        uint32_t *places; /* by TID: number of an entry + 1; 0: free */
+        size_t n_places;  /* a power of two, at least twice as many */
+        struct known *stacks;
+        unsigned n_stacks;
+        uint32_t sample;
+        size_t changed;
+};
+
+static int names_ask(void *arg, const uint64_t *addresses, size_t n, const char *ret_texts[])
+{
+        return taskiter_names(arg, addresses, n, ret_texts);
+}
+
+int tasktable_new(struct taskiter *it, struct tasktable **ret_table)
+{
+        const struct kernelnames_ops ops = { names_ask, it };
+        struct tasktable *tt = calloc(1, sizeof(*tt));
+
+        if (!tt)
+                return -ENOMEM;
+        tt->iter = it;
+        if (kernelnames_new(&ops, &tt->names) < 0) {
+                free(tt);
+                return -ENOMEM;
+        }
+        *ret_table = tt;
+        return 0;
+}
+
+void tasktable_free(struct tasktable *tt)
+{
+        struct known *k, *next;
+
+        if (!tt)
+                return;
+        HASH_ITER(hh, tt->stacks, k, next)
+        {
+                HASH_DEL(tt->stacks, k);
+                free(k->stack.text);
+                free(k);
+        }
+        kernelnames_free(tt->names);
+        free(tt->entries);
+        free(tt->places);
+        free(tt);
+}
+
+char task_state_letter(uint32_t state)
+{
+        static const char letters[] = "RSDTtXZP";
+        uint32_t reported = state & 0x7f;
+
+        if ((state & 0x402) == 0x402) /* TASK_IDLE */
+                return 'I';
+        if (state & (0x1000 | 0x8000)) /* TASK_RTLOCK_WAIT, TASK_FROZEN */
+                return 'D';
+        return letters[reported ? 32 - __builtin_clz(reported) : 0];
+}
+
+/* Where it is, or the free place where it belongs. */
+static size_t place_of(const struct tasktable *tt, pid_t tid)
+{
+        size_t i = (uint32_t)tid * 2654435761U & (tt->n_places - 1);
+
+        while (tt->places[i] && tt->entries[tt->places[i] - 1].task.tid != tid)
+                i = (i + 1) & (tt->n_places - 1);
+        return i;
+}
+
+static int places_make(struct tasktable *tt, size_t n)
+{
+        uint32_t *places = calloc(n, sizeof(*places));
+
+        if (!places)
+                return -ENOMEM;
+        free(tt->places);
+        tt->places = places;
+        tt->n_places = n;
+        for (size_t i = 0; i < tt->n; i++)
+                tt->places[place_of(tt, tt->entries[i].task.tid)] = (uint32_t)i + 1;
+        return 0;
+}
+
+static int room_make(struct tasktable *tt)
+{
+        size_t size = tt->size ? tt->size * 2 : 256;
+        struct taskentry *entries;
+
+        if (tt->n < tt->size)
+                return 0;
+        entries = reallocarray(tt->entries, size, sizeof(*entries));
+        if (!entries)
+                return -ENOMEM;
+        tt->entries = entries;
+        tt->size = size;
+        return places_make(tt, size * 2);
+}
+
+struct taskentry *tasktable_find(struct tasktable *tt, pid_t tid)
+{
+        size_t place = tt->n_places ? place_of(tt, tid) : 0;
+
+        return tt->n_places && tt->places[place] ? &tt->entries[tt->places[place] - 1] : NULL;
+}
+
+size_t tasktable_count(const struct tasktable *tt)
+{
+        return tt->n;
+}
+
+uint32_t tasktable_sample_number(const struct tasktable *tt)
+{
+        return tt->sample;
+}
+
+struct taskentry *tasktable_entry(struct tasktable *tt, size_t index)
+{
+        return index < tt->n ? &tt->entries[index] : NULL;
+}
+
+static struct kstack *stack_keep(struct tasktable *tt, const uint64_t *frames, size_t n)
+{
+        size_t len = n * sizeof(*frames);
+        struct known *k;
+        unsigned hash;
+
+        HASH_VALUE(frames, len, hash);
+        HASH_FIND_BYHASHVALUE(hh, tt->stacks, frames, len, hash, k);
+        if (k)
+                return &k->stack;
+        k = calloc(1, sizeof(*k) + len);
+        if (!k)
+                return NULL;
+        k->stack.id = tt->n_stacks++;
+        k->stack.n_frames = n;
+        memcpy(k->stack.frames, frames, len);
+        HASH_ADD_KEYPTR_BYHASHVALUE(hh, tt->stacks, k->stack.frames, len, hash, k);
+        return &k->stack;
+}
+
+/* Remember it, so that the kernel leaves it out while it does not run. */
+static void slot_write(struct tasktable *tt, const struct wire_task *w)
+{
+        struct wire_slot *s = taskiter_slot(tt->iter, w->tid);
+
+        if (!s)
+                return;
+        s->tid = (uint32_t)w->tid;
+        s->start_ns = w->start_ns;
+        s->pass = taskiter_pass_number(tt->iter);
+        /* What moved meanwhile is another count: it is sent again. */
+        s->switches = w->flags & WIRE_MOVED ? UINT64_MAX : w->switches;
+}
+
+static int record_take(void *arg, const struct wire_task *w)
+{
+        struct tasktable *tt = arg;
+        struct taskentry *e = tasktable_find(tt, w->tid);
+        int r;
+
+        if (w->tid <= 0)
+                return 0; /* it ended between being found and being read */
+        if (!e) {
+                r = room_make(tt);
+                if (r < 0)
+                        return r;
+                e = &tt->entries[tt->n];
+                e->task.tid = w->tid;
+                tt->places[place_of(tt, w->tid)] = (uint32_t)tt->n + 1;
+                tt->n++;
+        }
+        e->task = *w;
+        if (wire_regs(w))
+                memcpy(e->regs, wire_regs(w), sizeof(e->regs));
+        e->stack = stack_keep(tt, wire_frames(w), w->n_frames);
+        e->sample = e->seen = tt->sample;
+        slot_write(tt, w);
+        tt->changed++;
+        return e->stack ? 0 : -ENOMEM;
+}
+
+static bool in_scope(const struct taskiter_scope *scope, const struct taskentry *e)
+{
+        return (!scope->pid || e->task.pid == scope->pid) &&
+               (!scope->tid || e->task.tid == scope->tid);
+}
+
+/* What was neither sent nor known to the pass has ended. */
+static void ended_drop(struct tasktable *tt, const struct taskiter_scope *scope)
+{
+        uint32_t pass = taskiter_pass_number(tt->iter);
+        bool dropped = false;
+
+        for (size_t i = 0; i < tt->n;) {
+                struct taskentry *e = &tt->entries[i];
+                struct wire_slot *s;
+
+                if (!in_scope(scope, e) || e->seen == tt->sample) {
+                        i++;
+                        continue;
+                }
+                s = taskiter_slot(tt->iter, e->task.tid);
+                if (s && s->tid == (uint32_t)e->task.tid && s->pass == pass) {
+                        e->seen = tt->sample;
+                        i++;
+                        continue;
+                }
+                if (s && s->tid == (uint32_t)e->task.tid)
+                        s->tid = 0;
+                *e = tt->entries[--tt->n];
+                dropped = true;
+        }
+        if (!dropped)
+                return;
+        memset(tt->places, 0, tt->n_places * sizeof(*tt->places));
+        for (size_t i = 0; i < tt->n; i++)
+                tt->places[place_of(tt, tt->entries[i].task.tid)] = (uint32_t)i + 1;
+}
+
+int tasktable_sample(struct tasktable *tt, const struct taskiter_scope *scope, size_t *ret_changed)
+{
+        int r;
+
+        tt->sample++;
+        tt->changed = 0;
+        r = taskiter_pass(tt->iter, scope, record_take, tt);
+        if (r < 0)
+                return r;
+        ended_drop(tt, scope);
+        if (ret_changed)
+                *ret_changed = tt->changed;
+        return 0;
+}
+
+static int text_write(struct tasktable *tt, struct kstack *k)
+{
+        size_t n = k->n_frames < STACK_ENTRIES_MAX ? k->n_frames : STACK_ENTRIES_MAX, len = 0;
+        _cleanup_free_ const char **names = calloc(n ? n : 1, sizeof(*names));
+        char *p;
+
+        if (!names || kernelnames_want(tt->names, k->frames, n) < 0)
+                return -ENOMEM;
+        for (size_t i = 0; i < n; i++) {
+                names[i] = kernelnames_find(tt->names, k->frames[i]);
+                if (!names[i])
+                        return -ENOMEM;
+                len += strlen(names[i]) + LINE_MAX_TEXT;
+        }
+        k->text = p = malloc(len + 1);
+        if (!p)
+                return -ENOMEM;
+        *p = 0;
+        for (size_t i = 0; i < n; i++) {
+                p = stpcpy(p, "[<0>] ");
+                p = stpcpy(p, names[i]);
+                p = stpcpy(p, "\n");
+        }
+        k->text_len = (size_t)(p - k->text);
+        return 0;
+}
+
+const char *tasktable_stack_text(struct tasktable *tt, struct kstack *stack, size_t *ret_len)
+{
+        if (!stack->text && text_write(tt, stack) < 0)
+                return NULL;
+        *ret_len = stack->text_len;
+        return stack->text;
+}

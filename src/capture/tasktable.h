@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The threads of the machine, kept from sample to sample: one that has not run since the last one
+ * is not sent by the kernel again, and what was read of it stands. In the steady state a sample
+ * allocates nothing.
+ *
+ * A thread that ran is read anew, whether it sleeps at the same place again or not (its count of
+ * switches tells); one that is on a CPU, each time.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "capture/taskiter.h"
+
+struct kstack { /* one of the distinct stacks */
+        unsigned id;
+        size_t n_frames;
+        char *text; /* as /proc/PID/stack has it; NULL: not asked for yet */
+        size_t text_len;
+        uint64_t frames[]; /* innermost first */
+};
+
+struct taskentry {
+        struct wire_task task;
+        uint64_t regs[WIRE_REGS_MAX]; /* if task.flags say so */
+        struct kstack *stack;
+        uint32_t sample; /* in which it was read */
+        uint32_t seen;   /* the latest one that met it */
+};
+
+struct tasktable;
+
+int tasktable_new(struct taskiter *it, struct tasktable **ret_table);
+void tasktable_free(struct tasktable *tt);
+
+/*
+ * Bring up to date what is in scope. Entries change their places: pointers to them end here.
+ * *ret_changed: how many threads were read. -errno when the pass failed.
+ */
+int tasktable_sample(struct tasktable *tt, const struct taskiter_scope *scope, size_t *ret_changed);
+uint32_t tasktable_sample_number(const struct tasktable *tt);
+
+size_t tasktable_count(const struct tasktable *tt);
+struct taskentry *tasktable_entry(struct tasktable *tt, size_t index);
+/* NULL: no such thread. */
+struct taskentry *tasktable_find(struct tasktable *tt, pid_t tid);
+
+/* The text of a stack, made once. NULL: no memory, or the kernel names nothing. */
+const char *tasktable_stack_text(struct tasktable *tt, struct kstack *stack, size_t *ret_len);
+
+/* Letter of stat(5) for task->__state | task->exit_state (task_state_index(), linux/sched.h). */
+char task_state_letter(uint32_t state);

@@ -91,7 +91,7 @@ static struct thread *capture(struct fixture *f)
         assert_int_equal(pwhy_query_new(&query), 0);
         assert_int_equal(resolver_new(f->io, &f->s, &f->queries, &resolver), 0);
         within = (struct within){ resolver, resolver_process, resolver_thread };
-        assert_int_equal(source_proc.open(f->io, NULL, &f->s, query, &source), 0);
+        assert_int_equal(source_proc.open(f->io, NULL, &f->s, query, NULL, &source), 0);
         assert_int_equal(source_proc.capture(source, &selection, &next, &within), 0);
         source_proc.close(source);
         resolver_finish(resolver);

@@ -329,6 +329,7 @@ static void evidence_fill(struct explainer *e, struct thread *t, const struct ma
                 evidence_add(w, w->object->note);
         if (w->object)
                 evidence_add(w, w->object->waiters);
+        evidence_add(w, owners_none(w->object));
         evidence_add(w, place_evidence(e->arena, w->object));
         if ((!m->rule->calls && !m->rule->leaf && m->rule->subject != SUBJECT_BLOCKER) ||
                 !w->n_evidence)

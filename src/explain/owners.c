@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/cleanup.h"
 #include "model.h"
 #include "resolve/syscall.h"
 
@@ -90,6 +91,22 @@ void owners_fill(struct arena *a, struct thread *t)
                 w->on_any = o->on_any;
                 w->on_whole = o->on_whole;
         }
+}
+
+const char *owners_none(const struct object *o)
+{
+        static const struct {
+                const char *kind, *text;
+        } kinds[] = {
+                { "condvar", "a condition has no owner: any thread may signal it" },
+                { "semaphore", "a semaphore has no owner: any thread may post it" },
+                { "barrier", "a barrier has no owner: it opens when enough threads have come" },
+        };
+
+        for (size_t i = 0; o && o->kind && !o->n_owners && i < ARRAY_SIZE(kinds); i++)
+                if (strcmp(o->kind, kinds[i].kind) == 0)
+                        return kinds[i].text;
+        return NULL;
 }
 
 void lock_reconcile(struct object *o)

@@ -252,6 +252,14 @@ def check_readers(_evidence, _ready, thread):
         raise Failure("two readers and no names", f"{wait['text']} {wait['on']}")
 
 
+def check_ownerless(_evidence, _ready, thread):
+    """Where it is told what it is, it is told that nobody has it."""
+    wait = thread["wait"]
+    if wait["on"] or (wait["reason"] != "futex" and
+                      not any("has no owner" in e for e in wait["evidence"])):
+        raise Failure("the word that it has no owner", f"{wait['on']} {wait['evidence']}")
+
+
 def check_nobody(_evidence, _ready, thread):
     """A lock that does not record who has it."""
     if thread["wait"]["on"]:
@@ -395,11 +403,11 @@ ROWS = {
     "futex-requeued-pi": Row("lock futex", "mutex futex", "address", most="likely"),
     "futex-pi": Row("lock", "futex", "address", on="holder other"),
     "pthread-mutex": Row("lock", "mutex", "address", on="holder other"),
-    "pthread-cond": Row("condition futex", "condvar futex", "address"),
-    "pthread-cond-timed": Row("condition futex", "condvar futex", "address"),
+    "pthread-cond": Row("condition futex", "condvar futex", "address", check=check_ownerless),
+    "pthread-cond-timed": Row("condition futex", "condvar futex", "address", check=check_ownerless),
     "pthread-join": Row("join", "thread", on="thread other"),
-    "sem-wait": Row("semaphore futex", "semaphore futex", "address"),
-    "pthread-barrier": Row("barrier futex", "barrier futex", "address"),
+    "sem-wait": Row("semaphore futex", "semaphore futex", "address", check=check_ownerless),
+    "pthread-barrier": Row("barrier futex", "barrier futex", "address", check=check_ownerless),
     "pthread-rwlock-read": Row("lock", "rwlock", "address", on="holder other"),
     "pthread-rwlock-write": Row("lock", "rwlock", "address", on="holder other"),
     "mutex-recursive": MUTEX,

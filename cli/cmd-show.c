@@ -10,15 +10,19 @@
 #include <stdlib.h>
 
 #include "options.h"
+#include "picture.h"
 #include "report.h"
 #include "terminal.h"
 #include "text.h"
 #include "watch.h"
 
-/* JSON always gets its document, so that a script can tell "nothing" from "broken". */
+/*
+ * JSON always gets its document, so that a script can tell "nothing" from "broken". That there is
+ * no deadlock is an answer, too.
+ */
 static bool is_printed(const struct options *o, const struct pwhy_snapshot *s)
 {
-        return o->format == PWHY_JSON || pwhy_snapshot_count(s) > 0;
+        return o->format == PWHY_JSON || o->deadlocks || pwhy_snapshot_count(s) > 0;
 }
 
 static enum status show_snapshot(const struct options *o, const struct pwhy_snapshot *s)
@@ -26,22 +30,25 @@ static enum status show_snapshot(const struct options *o, const struct pwhy_snap
         struct pwhy_render how = { .format = o->format };
         bool printed = is_printed(o, s);
 
-        if (o->format == PWHY_TEXT) {
+        if (o->format != PWHY_JSON && o->format != PWHY_RAW) {
                 how.colour = terminal_wants_colour(o->colour);
                 how.columns = terminal_columns();
         }
         if (printed) {
-                int r = pwhy_snapshot_render(s, stdout, &how);
+                int r = o->svg ? picture_write(s, &how) : pwhy_snapshot_render(s, stdout, &how);
 
                 if (r >= 0 && fflush(stdout))
                         r = -errno;
+                if (r == -ENOEXEC) /* it has been said why */
+                        return STATUS_PARTLY;
                 if (r < 0)
                         return ferror(stdout) ? report_output(-r) : report_stop(o, r);
         }
-        report_unmatched(s, "pwhy: ", stderr);
-        if (pwhy_snapshot_count(s) == 0 || (o->format == PWHY_RAW && pwhy_snapshot_incomplete(s)))
+        report_unmatched(o, s, "pwhy: ", stderr);
+        if ((pwhy_snapshot_count(s) == 0 && !o->deadlocks) || o->format == PWHY_DOT ||
+                (o->format == PWHY_RAW && pwhy_snapshot_incomplete(s)))
                 report_gaps(s, "pwhy: ", stderr);
-        return report_status(s);
+        return report_status(o, s);
 }
 
 static enum status show_once(const struct options *o)

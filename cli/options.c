@@ -22,6 +22,10 @@ enum {
         KEY_PROC,
         KEY_TIMEOUT,
         KEY_TEXT,
+        KEY_GRAPH,
+        KEY_ROOT,
+        KEY_DEADLOCKS,
+        KEY_FORMAT,
         KEY_NO_USER,
         KEY_NO_KERNEL,
         KEY_SOURCE,
@@ -51,6 +55,13 @@ static const struct argp_option option_table[] = {
         { "raw", KEY_RAW, NULL, 0,
                 "Kernel stacks only, exactly as in /proc/PID/stack; of a PID its main thread", 3 },
         { "threads", KEY_THREADS, NULL, 0, "With --raw: every thread of a PID", 3 },
+        { "root", KEY_ROOT, NULL, 0,
+                "Only the ends of the chains of waits, and how many threads hang behind each", 3 },
+        { "graph", KEY_GRAPH, NULL, 0, "Who waits for whom, as trees", 3 },
+        { "deadlocks", KEY_DEADLOCKS, NULL, 0,
+                "Only deadlocks, and threads in or behind one; exit status 4 if there is any", 3 },
+        { "format", KEY_FORMAT, "FORMAT", 0,
+                "The graph as text, as dot for Graphviz, or as svg (needs Graphviz)", 3 },
         { "no-user", KEY_NO_USER, NULL, 0, "Without user stacks, and what only they tell (faster)",
                 3 },
         { "no-kernel", KEY_NO_KERNEL, NULL, 0, "Without kernel stacks, which still are evidence",
@@ -84,6 +95,9 @@ static const char doc[] =
         "  pwhy --state D             all that is in uninterruptible sleep\n"
         "  pwhy -r lock,disk -b 30s   behind a lock or a disk for half a minute\n"
         "  pwhy -u www-data -w 2      look every two seconds\n"
+        "  pwhy --root                who keeps the most others waiting on this machine?\n"
+        "  pwhy --deadlocks           is there a deadlock? (exit status 4)\n"
+        "  pwhy --format=svg >a.svg   a picture of who waits for whom\n"
         "  pwhy --json -a | jq -r '.threads[].wait.text' | sort | uniq -c\n"
         "  pwhy --raw 4242            the kernel stack alone\n"
         "  dmesg | pwhy --explain-stack -\n"
@@ -97,7 +111,8 @@ static const char doc[] =
         "  0  shown\n"
         "  1  nothing matches\n"
         "  2  wrong arguments\n"
-        "  3  shown in part: something asked for is missing or was not found\n";
+        "  3  shown in part: something asked for is missing or was not found\n"
+        "  4  a deadlock was found, whether or not all else was shown\n";
 
 static void set_user(struct options *o, const char *user, struct argp_state *state)
 {
@@ -203,6 +218,15 @@ static void set_proc(struct options *o, const char *directory, struct argp_state
         o->proc = directory;
 }
 
+static void set_format(struct options *o, const char *format, struct argp_state *state)
+{
+        o->svg = strcmp(format, "svg") == 0;
+        o->dot = o->svg || strcmp(format, "dot") == 0;
+        if (!o->dot && strcmp(format, "text"))
+                argp_error(state, "--format takes text, dot or svg, not '%s'", format);
+        o->graph = true;
+}
+
 static void set_source(struct options *o, const char *source, struct argp_state *state)
 {
         if (pwhy_query_set_source(o->query, source) < 0)
@@ -238,6 +262,18 @@ static void check_together(struct options *o, struct argp_state *state)
         if (o->text && o->of_users)
                 argp_error(state, "a text does not tell users or control groups; leave out --user "
                                   "and --cgroup");
+        if (o->graph + o->root > 1 || ((o->graph || o->root) && o->deadlocks))
+                argp_error(state, "--graph, --root and --deadlocks are three views; choose one");
+        if ((o->graph || o->root) && (o->json || o->raw))
+                argp_error(state, "--%s is text; --json has owners, roots and deadlocks as well",
+                        o->graph ? "graph" : "root");
+        if (o->deadlocks && (o->raw || o->text))
+                argp_error(state, "--deadlocks looks at this machine twice; leave out --%s",
+                        o->raw ? "raw" : "explain-stack");
+        if (o->dot && o->watch_ns)
+                argp_error(state, "--watch shows text; leave it out, or --format");
+        if (o->graph || o->root || o->deadlocks)
+                return;
         if (!o->all && !o->idle && !o->n_filters && !o->n_targets && !o->text)
                 argp_error(state, "what shall be looked at? Give a PID, a TID or a process name, "
                                   "or --all");
@@ -251,7 +287,14 @@ static void finish(struct options *o, struct argp_state *state)
         pwhy_query_set_idle(o->query, o->idle);
         pwhy_query_set_raw(o->query, o->raw, o->raw && !o->threads);
         pwhy_query_set_stacks(o->query, !o->no_kernel, !o->no_user);
-        o->format = o->json ? PWHY_JSON : o->raw ? PWHY_RAW : PWHY_TEXT;
+        pwhy_query_set_deadlocked(o->query, o->deadlocks);
+        o->format = o->json        ? PWHY_JSON
+                    : o->raw       ? PWHY_RAW
+                    : o->dot       ? PWHY_DOT
+                    : o->graph     ? PWHY_GRAPH
+                    : o->root      ? PWHY_ROOTS
+                    : o->deadlocks ? PWHY_DEADLOCKS
+                                   : PWHY_TEXT;
 }
 
 static error_t parse_filter(int key, char *arg, struct argp_state *state)
@@ -332,6 +375,18 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
                 break;
         case ARGP_KEY_END:
                 finish(o, state);
+                break;
+        case KEY_GRAPH:
+                o->graph = true;
+                break;
+        case KEY_ROOT:
+                o->root = true;
+                break;
+        case KEY_DEADLOCKS:
+                o->deadlocks = true;
+                break;
+        case KEY_FORMAT:
+                set_format(o, arg, state);
                 break;
         default:
                 return parse_filter(key, arg, state);

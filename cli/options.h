@@ -16,8 +16,10 @@ struct options {
         int64_t watch_ns; /* time between two looks; 0: look once */
         const char *proc; /* the recorded tree; NULL: this machine */
         const char *text; /* file of pasted stacks, "-": standard input; NULL: none */
+        bool svg;         /* the graph as a picture: what is rendered goes through dot(1) */
         /* For the check of what goes together: */
         bool all, idle, json, raw, threads, of_users, no_user, no_kernel;
+        bool graph, root, deadlocks, dot;
         unsigned n_filters, n_targets;
 };
 

@@ -77,14 +77,15 @@ enum status report_output(int error)
         return STATUS_PARTLY;
 }
 
-void report_unmatched(const struct pwhy_snapshot *s, const char *prefix, FILE *out)
+void report_unmatched(
+        const struct options *o, const struct pwhy_snapshot *s, const char *prefix, FILE *out)
 {
         size_t n = pwhy_snapshot_unmatched(s);
 
         for (size_t i = 0; i < n; i++)
                 fprintf(out, "%s%s\n", prefix, pwhy_snapshot_unmatched_text(s, i));
         /* Every target exists, but a filter let nothing through; or a filter alone. */
-        if (n == 0 && pwhy_snapshot_count(s) == 0 && pwhy_snapshot_gaps(s) == 0)
+        if (n == 0 && !o->deadlocks && pwhy_snapshot_count(s) == 0 && pwhy_snapshot_gaps(s) == 0)
                 fprintf(out, "%sno thread matches\n", prefix);
 }
 
@@ -96,12 +97,18 @@ void report_gaps(const struct pwhy_snapshot *s, const char *prefix, FILE *out)
                 fprintf(out, "%s%s\n", prefix, pwhy_snapshot_gap_text(s, i));
 }
 
-enum status report_status(const struct pwhy_snapshot *s)
+enum status report_status(const struct options *o, const struct pwhy_snapshot *s)
 {
-        /* Nothing, because what was asked for could not be looked at, is not "nothing matches". */
-        if (pwhy_snapshot_count(s) == 0)
+        if (pwhy_snapshot_deadlocks(s) > 0)
+                return STATUS_DEADLOCK;
+        /*
+         * Nothing, because what was asked for could not be looked at, is not "nothing matches".
+         * That nothing is deadlocked is what one hopes to be shown.
+         */
+        if (pwhy_snapshot_count(s) == 0 && !o->deadlocks)
                 return pwhy_snapshot_blind(s) ? STATUS_PARTLY : STATUS_NOTHING;
-        if (pwhy_snapshot_incomplete(s) || pwhy_snapshot_unmatched(s) > 0)
+        if (pwhy_snapshot_incomplete(s) || pwhy_snapshot_unmatched(s) > 0 ||
+                (o->deadlocks && !pwhy_snapshot_deadlocks_known(s)))
                 return STATUS_PARTLY;
         return STATUS_SHOWN;
 }

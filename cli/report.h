@@ -16,6 +16,7 @@ enum status {
         STATUS_NOTHING = 1, /* no thread matches */
         STATUS_USAGE = 2,   /* the arguments are wrong, nothing was looked at */
         STATUS_PARTLY = 3,  /* less than was asked for, or stopped underway */
+        STATUS_DEADLOCK = 4 /* a deadlock was found; before all others */
 };
 
 /* Say why the library stopped (a negative errno) and what to do. Returns the exit status. */
@@ -28,10 +29,11 @@ enum status report_text(const char *file, int error);
 enum status report_output(int error);
 
 /* Targets without a match, one sentence a line. */
-void report_unmatched(const struct pwhy_snapshot *s, const char *prefix, FILE *out);
+void report_unmatched(
+        const struct options *o, const struct pwhy_snapshot *s, const char *prefix, FILE *out);
 
 /* What could not be had, one sentence a line: where the format has no place for it. */
 void report_gaps(const struct pwhy_snapshot *s, const char *prefix, FILE *out);
 
 /* The exit status that a snapshot deserves. */
-enum status report_status(const struct pwhy_snapshot *s);
+enum status report_status(const struct options *o, const struct pwhy_snapshot *s);

@@ -114,18 +114,18 @@ static int watch_render(const struct watch *w, FILE *out)
         struct pwhy_render how = { .format = o->format };
         int r = 0;
 
-        if (o->format == PWHY_TEXT) {
+        if (o->format != PWHY_JSON && o->format != PWHY_RAW) {
                 how.colour = terminal_wants_colour(o->colour);
                 how.columns = terminal_columns();
                 how.previous = w->before;
         }
         if (o->format != PWHY_JSON)
                 watch_print_time(w, out);
-        if (o->format == PWHY_JSON || pwhy_snapshot_count(w->now) > 0)
+        if (o->format == PWHY_JSON || o->deadlocks || pwhy_snapshot_count(w->now) > 0)
                 r = pwhy_snapshot_render(w->now, out, &how);
         if (r < 0 || !w->screen)
                 return r;
-        report_unmatched(w->now, "", out);
+        report_unmatched(o, w->now, "", out);
         if (o->format == PWHY_RAW && pwhy_snapshot_incomplete(w->now))
                 report_gaps(w->now, "", out);
         return 0;
@@ -230,7 +230,7 @@ static void watch_report(const struct watch *w)
 {
         if (w->screen)
                 return;
-        report_unmatched(w->now, "pwhy: ", stderr);
+        report_unmatched(w->options, w->now, "pwhy: ", stderr);
         if (w->options->format == PWHY_RAW && pwhy_snapshot_incomplete(w->now))
                 report_gaps(w->now, "pwhy: ", stderr);
 }

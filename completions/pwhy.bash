@@ -18,7 +18,7 @@ _pwhy()
                 accept connect receive send open read write poll disk remote-fs lock condition
                 semaphore barrier join futex child reply memory kernel idle unknown'
         local long='--all --idle --proc --source --explain-stack --blocked-for --cgroup --reason --state --user --color
-                --json --no-kernel --no-user --raw --threads --timeout --watch --help --usage --version'
+                --deadlocks --format --graph --json --no-kernel --no-user --raw --root --threads --timeout --watch --help --usage --version'
         local short='-a -b -g -r -s -u -j -w -? -V'
 
         COMPREPLY=()
@@ -66,6 +66,9 @@ _pwhy()
                 ;;
         --timeout)
                 mapfile -t COMPREPLY < <(compgen -W '500ms 2s 10s 1min' -- "$cur")
+                ;;
+        --format)
+                mapfile -t COMPREPLY < <(compgen -W 'text dot svg' -- "$cur")
                 ;;
         --color)
                 mapfile -t COMPREPLY < <(compgen -W 'auto always never' -- "$cur")

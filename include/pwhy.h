@@ -71,6 +71,9 @@ PWHY_EXPORT int pwhy_query_add_reason(struct pwhy_query *query, const char *reas
 /* Off the CPU for at least so long, in nanoseconds. Threads that do not tell do not match. */
 PWHY_EXPORT void pwhy_query_set_blocked_for(struct pwhy_query *query, int64_t ns);
 
+/* Only threads that are in a deadlock, or wait behind one. */
+PWHY_EXPORT void pwhy_query_set_deadlocked(struct pwhy_query *query, bool deadlocked);
+
 /* From where: "proc" reads files, "bpf" runs a program inside the kernel, "auto" (at first) does
  * what works and pays. With "bpf" a snapshot is empty, and says why, where that cannot be had.
  * -EINVAL for others. */
@@ -197,7 +200,42 @@ PWHY_EXPORT pid_t pwhy_thread_owner_tid(const struct pwhy_thread *thread, size_t
 PWHY_EXPORT const char *pwhy_thread_owner_comm(const struct pwhy_thread *thread, size_t index);
 PWHY_EXPORT const char *pwhy_thread_owner_role(const struct pwhy_thread *thread, size_t index);
 
-enum pwhy_format { PWHY_TEXT, PWHY_JSON, PWHY_RAW };
+/*
+ * Where the chain of waits ends that begins at a thread: follow owners from thread to thread, until
+ * one that waits for nobody who is known, or for several that lead to different ends. It is the
+ * thread itself if it waits for nobody. 0: not known, or there is no end because it is deadlocked.
+ */
+PWHY_EXPORT pid_t pwhy_thread_root_pid(const struct pwhy_thread *thread);
+PWHY_EXPORT pid_t pwhy_thread_root_tid(const struct pwhy_thread *thread);
+/* The same sentence about the root as pwhy_thread_text() is about a thread. NULL: none. */
+PWHY_EXPORT const char *pwhy_thread_root_text(const struct pwhy_thread *thread);
+/* Is it in a deadlock, or does it wait behind one? */
+PWHY_EXPORT bool pwhy_thread_deadlocked(const struct pwhy_thread *thread);
+
+/*
+ * Deadlocks that threads of the snapshot are in, or wait behind; each was seen twice, and its
+ * members did not run in between. Members are in order of PID and TID; they need not be threads
+ * that match. Beyond the count: 0. pwhy_snapshot_deadlocks_known() is false where nobody looked
+ * for them: in a text, in a recorded tree, with kernel stacks only.
+ */
+PWHY_EXPORT bool pwhy_snapshot_deadlocks_known(const struct pwhy_snapshot *snapshot);
+PWHY_EXPORT size_t pwhy_snapshot_deadlocks(const struct pwhy_snapshot *snapshot);
+PWHY_EXPORT size_t pwhy_snapshot_deadlock_members(
+        const struct pwhy_snapshot *snapshot, size_t index);
+PWHY_EXPORT pid_t pwhy_snapshot_deadlock_pid(
+        const struct pwhy_snapshot *snapshot, size_t index, size_t member);
+PWHY_EXPORT pid_t pwhy_snapshot_deadlock_tid(
+        const struct pwhy_snapshot *snapshot, size_t index, size_t member);
+
+enum pwhy_format {
+        PWHY_TEXT,
+        PWHY_JSON,
+        PWHY_RAW,
+        PWHY_GRAPH,     /* text: who waits for whom, as trees */
+        PWHY_ROOTS,     /* text: the ends of the chains, those with most threads behind first */
+        PWHY_DEADLOCKS, /* text: deadlocks alone */
+        PWHY_DOT        /* the graph for Graphviz */
+};
 
 struct pwhy_render {
         enum pwhy_format format;

@@ -318,9 +318,17 @@ struct thread {
         const char *tracer_comm;
         struct call call;
         struct wait wait;
-        struct thread *root; /* end of its wait chain; NULL: not known */
-        bool deadlocked;
-        bool matched; /* passes the query's filters: to be shown */
+        struct thread *root;       /* end of its wait chain; NULL: not known */
+        bool deadlocked;           /* in or behind a deadlock: no root then */
+        struct deadlock *deadlock; /* that one */
+        bool endless;              /* the kernel says that its socket has no timeout of its own */
+        bool yields;   /* the one of a cycle that can go on by itself: its call has a timeout … */
+        bool circular; /* its chain leads back to it, which may or may not be a deadlock */
+        struct thread *toward; /* the next one on the way to the root, or round the deadlock;
+                                * NULL: the chain ends here, or cannot be followed */
+        size_t n_behind;       /* threads whose root this is, without itself */
+        uint64_t start_time;   /* ticks since boot, stat(5) field 22; 0: not told */
+        bool matched;          /* passes the query's filters: to be shown */
         struct thread *next;
 };
 
@@ -342,6 +350,7 @@ struct process {
         uint64_t start_time; /* ticks since boot, stat(5) field 22 */
         unsigned n_alive;    /* threads that have not exited, as the kernel counts; 0: not told */
         bool kernel;         /* a kernel thread */
+        bool context;        /* not asked for: wait chains lead to it */
         uint64_t net_ns;     /* inode of its network namespace; 0: not known */
         const char *parent_comm;
         struct owner *children; /* only of a process that waits for them */
@@ -351,6 +360,14 @@ struct process {
         struct thread *threads, **threads_tail;
         size_t n_threads;
         struct process *next;
+};
+
+/* Threads that wait for each other, and nobody else can make them move. */
+struct deadlock {
+        struct thread **members; /* in order of PID, TID */
+        size_t n_members;
+        size_t n_behind; /* that wait, directly or not, for a member, and are none */
+        struct deadlock *next;
 };
 
 struct host {
@@ -369,12 +386,15 @@ struct snapshot {
         struct process *processes, **processes_tail;
         struct gap *gaps, **gaps_tail;
         size_t n_processes, n_threads;
-        size_t n_lost;       /* targets that were chosen and not reached */
-        size_t n_idle;       /* idle kernel threads left out */
-        size_t n_matched;    /* threads to be shown */
-        bool no_kernel;      /* kernel stacks are evidence, and not to be shown */
-        unsigned n_fd_scans; /* times that the fd tables of all processes were read */
-        bool locks_searched; /* for holders: begun, and not again by a worker that follows */
+        size_t n_lost;              /* targets that were chosen and not reached */
+        size_t n_idle;              /* idle kernel threads left out */
+        size_t n_matched;           /* threads to be shown */
+        bool no_kernel;             /* kernel stacks are evidence, and not to be shown */
+        unsigned n_fd_scans;        /* times that the fd tables of all processes were read */
+        struct deadlock *deadlocks; /* of matched threads, in order of their first members */
+        bool has_deadlocks;         /* they were looked for */
+        bool context;               /* what is captured now was not asked for: chains lead there */
+        bool locks_searched;        /* for holders: begun, and not again by a worker that follows */
 };
 
 #define for_each_process(p, s) for (struct process *p = (s)->processes; p; p = p->next)

@@ -5,7 +5,10 @@
  *      sample of the threads, where the kernel can be asked   here: it cannot hang
  *      select → capture (with resolve and copies of stacks   in the worker, which may be
  *      within) → sockets → unwind                            abandoned and started again
- *      → times → explain → filter                            here, from memory alone
+ *      → times → explain → filter → graph                    here, from memory alone
+ *
+ * A wait chain may lead to processes that were not asked for: these are captured and explained
+ * the same way, as context. And what may be a deadlock is looked at a second time (graph/chain.h).
  *
  * The two sides share the arena and nothing else. A worker that starts again finds there what
  * the one before it has done, and goes on.
@@ -31,29 +34,20 @@
 #include "capture/taskiter.h"
 #include "capture/tasktable.h"
 #include "explain/explain.h"
+#include "graph/chain.h"
+#include "graph/proof.h"
+#include "job.h"
+#include "look.h"
 #include "query.h"
 #include "resolve/timeout.h"
 #include "resolve/resolver.h"
 #include "resolve/sockets.h"
+#include "target/follow.h"
 #include "target/textselect.h"
 #include "unwind/unwinder.h"
 
 /* The first that opens is used. */
 static const struct source_ops *const sources[] = { &source_bpf, &source_proc };
-
-struct job { /* in shared memory */
-        struct pwhy_snapshot *snapshot;
-        const struct pwhy_query *query;
-        struct watch *watch;
-        struct session *session;
-        pid_t caller;
-        bool selected; /* the selection is whole */
-        size_t next;   /* target to capture */
-        bool captured; /* all of them are */
-        struct schedclock *clock;
-        struct socket_query *sockets;
-        struct unwind_progress unwound;
-};
 
 /* What happens while a thread holds still. */
 struct still {
@@ -110,9 +104,23 @@ static void clocks_read(struct procio *io, struct snapshot *s)
         s->has_clocks = true;
 }
 
+static int job_select_owners(struct job *j, struct procio *io)
+{
+        struct snapshot *s = j->snapshot;
+        size_t too_large;
+        int r = follow_targets(io, s->arena, j->owners, j->n_owners,
+                j->proof ? 0 : FOLLOW_THREADS_MAX, j->selection, &too_large);
+
+        if (r == 0 && too_large)
+                snapshot_gap(s, "wait chains", "one leads to a process with very many threads",
+                        "look at that process, too: pwhy PID PID", true);
+        j->selected = r == 0;
+        return r;
+}
+
 static int job_select(struct job *j, struct procio *io)
 {
-        struct snapshot *s = &j->snapshot->model;
+        struct snapshot *s = j->snapshot;
         const bool live = procio_live(io);
         const pid_t self[2] = { live ? j->caller : 0, live ? getpid() : 0 };
         int r;
@@ -121,7 +129,7 @@ static int job_select(struct job *j, struct procio *io)
         clocks_read(io, s);
         if (!j->query->raw)
                 schedclock_new(io, s->arena, &j->clock);
-        r = select_targets(io, s->arena, j->query, self, &j->snapshot->selection);
+        r = select_targets(io, s->arena, j->query, self, j->selection);
         if (r == 0)
                 j->selected = true;
         return r;
@@ -170,13 +178,13 @@ static bool recheck_unmoved(void *arg, const struct thread *t)
 /* still NULL: nothing but kernel stacks is wanted. */
 static int job_capture(struct job *j, struct procio *io, struct still *still)
 {
-        struct snapshot *s = &j->snapshot->model;
+        struct snapshot *s = j->snapshot;
         const struct within within = { still, still_process, still_thread, still_stacks };
         int r = -ENOSYS;
 
         if (session_is_forced(j->session) && !session_table(j->session)) {
                 s->source = source_bpf.name;
-                j->snapshot->blind = true;
+                *j->blind = true;
                 return 0; /* a gap says why */
         }
 
@@ -187,8 +195,7 @@ static int job_capture(struct job *j, struct procio *io, struct still *still)
                 if (r < 0)
                         continue;
                 s->source = sources[i]->name;
-                r = sources[i]->capture(
-                        source, &j->snapshot->selection, &j->next, still ? &within : NULL);
+                r = sources[i]->capture(source, j->selection, &j->next, still ? &within : NULL);
                 sources[i]->close(source);
         }
         if (r == 0)
@@ -196,7 +203,7 @@ static int job_capture(struct job *j, struct procio *io, struct still *still)
         return r;
 }
 
-static int job_run(void *arg)
+int job_run(void *arg)
 {
         struct job *j = arg;
         const struct recheck recheck = { j, recheck_refresh, recheck_unmoved };
@@ -208,20 +215,22 @@ static int job_run(void *arg)
         if (r < 0)
                 return r;
         if (!j->selected)
-                r = job_select(j, io);
+                r = j->owners ? job_select_owners(j, io) : job_select(j, io);
         if (r == 0)
-                r = resolver_new(io, &j->snapshot->model, &j->sockets, &still.resolver);
+                r = resolver_new(io, j->snapshot, &j->sockets, &still.resolver);
         if (r == 0 && !j->query->raw && !j->query->no_user)
-                r = unwinder_new(io, j->watch, &j->snapshot->model, j->query->timeout_ns,
-                        &j->unwound, &recheck, &still.unwinder);
+                r = unwinder_new(io, j->watch, j->snapshot, j->query->timeout_ns, &j->unwound,
+                        &recheck, &still.unwinder);
         if (r == 0 && !j->captured)
                 r = job_capture(j, io, &still);
         if (r == 0 && j->clock)
-                schedclock_visit(j->clock, io, j->watch, &j->snapshot->model);
+                schedclock_visit(j->clock, io, j->watch, j->snapshot);
         if (r == 0)
                 resolver_finish(still.resolver);
         if (r == 0 && still.unwinder)
                 r = unwinder_finish(still.unwinder);
+        if (r == 0 && j->proof)
+                proof_read(io, j->proof);
         unwinder_free(still.unwinder);
         resolver_free(still.resolver);
         procio_free(io);
@@ -258,7 +267,7 @@ static void selection_reduce(struct selection *selection, const struct snapshot 
         selection->n_targets = n;
 }
 
-static void times_apply(const struct job *j, struct snapshot *s)
+void job_times(const struct job *j, struct snapshot *s)
 {
         if (j->clock)
                 schedclock_apply(j->clock, s);
@@ -278,6 +287,8 @@ static void filter_apply(const struct pwhy_query *query, struct snapshot *s)
 {
         s->n_processes = s->n_threads = s->n_matched = s->n_idle = 0;
         for_each_process(p, s) {
+                if (p->context)
+                        continue;
                 s->n_processes++;
                 p->n_threads = 0;
                 for_each_thread(t, p) {
@@ -298,7 +309,7 @@ static void filter_apply(const struct pwhy_query *query, struct snapshot *s)
 /* What the worker could not finish. */
 static void gap_worker(struct job *j, int r)
 {
-        struct snapshot *s = &j->snapshot->model;
+        struct snapshot *s = j->snapshot;
 
         if (r == -ETIMEDOUT)
                 snapshot_gap(s, "part of the snapshot", "too many files did not answer in time",
@@ -306,22 +317,61 @@ static void gap_worker(struct job *j, int r)
         else
                 snapshot_gap(
                         s, "part of the snapshot", "its worker process ended early", NULL, true);
-        if (j->selected && j->next < j->snapshot->selection.n_targets)
-                s->n_lost += j->snapshot->selection.n_targets - j->next;
+        if (j->selected && j->next < j->selection->n_targets)
+                s->n_lost += j->selection->n_targets - j->next;
+}
+
+/* A filter on what the graph says: the last of all. */
+static void filter_deadlocked(struct snapshot *s)
+{
+        for_each_process(p, s) {
+                for_each_thread(t, p) {
+                        s->n_matched -= t->matched && !t->deadlocked;
+                        t->matched &= t->deadlocked;
+                }
+        }
+}
+
+/* From captured threads to verdicts, and from these to chains. */
+static int job_explain(struct job *j, const struct pwhy_query *query, bool in_time)
+{
+        struct snapshot *s = j->snapshot;
+        struct look look = {
+                .job = j,
+                .query = { .proc = query->proc,
+                        .source = query->source,
+                        .no_user = query->no_user,
+                        .timeout_ns = query->timeout_ns / 4 },
+        };
+        const struct looker looker = { &look, look_run, query->timeout_ns };
+        int r = 0;
+
+        job_times(j, s);
+        if (!j->query->raw || query->all)
+                r = explain_snapshot(s);
+        if (r == 0 && !j->query->raw && in_time)
+                r = chain_follow(s, &looker);
+        filter_apply(query, s);
+        if (r == 0 && !j->query->raw)
+                r = chain_finish(s, query->proc || !in_time ? NULL : &looker);
+        if (r == 0 && query->deadlocked)
+                filter_deadlocked(s);
+        session_free(look.session);
+        return r;
 }
 
 /* What the sample did not meet is left to a worker: its files may hang. */
 static int job_start_whole(struct job *j)
 {
-        struct selection *selection = &j->snapshot->selection;
+        struct selection *selection = j->selection;
         int r = job_run_whole(j);
 
         if (r < 0 || session_is_filtered(j->session))
                 return r < 0 ? r : 0;
-        selection_reduce(selection, &j->snapshot->model);
+        selection_reduce(selection, j->snapshot);
         j->next = 0;
-        j->captured = false;
-        return selection->n_targets > 0;
+        j->captured = !selection->n_targets;
+        return !j->captured;
 }
 
 /* Here what cannot hang; then, in a worker, the rest. */
@@ -368,11 +418,14 @@ int pipeline_run(const struct pwhy_query *query, struct session *session,
                 return -ENOMEM;
         }
         /* Filters on verdicts need all that verdicts need. */
-        light.raw = query->raw && !query->has_reasons && !query->blocked_for_ns;
+        light.raw =
+                query->raw && !query->has_reasons && !query->blocked_for_ns && !query->deadlocked;
         snapshot_init(&snapshot->model, a);
         snapshot->raw = query->raw;
         snapshot->model.no_kernel = query->no_kernel;
-        j->snapshot = snapshot;
+        j->snapshot = &snapshot->model;
+        j->selection = &snapshot->selection;
+        j->blind = &snapshot->blind;
         j->query = &light;
         j->session = session;
         snapshot->watch = j->watch;
@@ -382,13 +435,9 @@ int pipeline_run(const struct pwhy_query *query, struct session *session,
         if (r < 0)
                 goto fail;
         session_gaps(session, &snapshot->model);
-        times_apply(j, &snapshot->model);
-        if (!light.raw || query->all) {
-                r = explain_snapshot(&snapshot->model);
-                if (r < 0)
-                        goto fail;
-        }
-        filter_apply(query, &snapshot->model);
+        r = job_explain(j, query, j->captured);
+        if (r < 0)
+                goto fail;
         snapshot->model.duration_ns = clock_ns(CLOCK_MONOTONIC) - start;
         if (arena_failed(a)) {
                 r = -ENOMEM;
@@ -425,6 +474,8 @@ int pipeline_run_text(const struct pwhy_query *query, const char *text, size_t l
                 filter_apply(query, &snapshot->model);
                 r = textselect_apply(query, &snapshot->model, &snapshot->selection);
         }
+        if (r == 0)
+                r = chain_finish(&snapshot->model, NULL);
         snapshot->model.duration_ns = clock_ns(CLOCK_MONOTONIC) - start;
         if (r == 0 && arena_failed(a))
                 r = -ENOMEM;

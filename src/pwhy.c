@@ -145,6 +145,50 @@ const char *pwhy_snapshot_gap_text(const struct pwhy_snapshot *snapshot, size_t 
                 g->remedy ? "; " : "", g->remedy ? g->remedy : "");
 }
 
+bool pwhy_snapshot_deadlocks_known(const struct pwhy_snapshot *snapshot)
+{
+        return snapshot->model.has_deadlocks;
+}
+
+size_t pwhy_snapshot_deadlocks(const struct pwhy_snapshot *snapshot)
+{
+        size_t n = 0;
+
+        for (const struct deadlock *d = snapshot->model.deadlocks; d; d = d->next)
+                n++;
+        return n;
+}
+
+static const struct deadlock *deadlock_at(const struct pwhy_snapshot *snapshot, size_t index)
+{
+        const struct deadlock *d = snapshot->model.deadlocks;
+
+        while (d && index-- > 0)
+                d = d->next;
+        return d;
+}
+
+size_t pwhy_snapshot_deadlock_members(const struct pwhy_snapshot *snapshot, size_t index)
+{
+        const struct deadlock *d = deadlock_at(snapshot, index);
+
+        return d ? d->n_members : 0;
+}
+
+pid_t pwhy_snapshot_deadlock_pid(const struct pwhy_snapshot *snapshot, size_t index, size_t member)
+{
+        const struct deadlock *d = deadlock_at(snapshot, index);
+
+        return d && member < d->n_members ? d->members[member]->process->pid : 0;
+}
+
+pid_t pwhy_snapshot_deadlock_tid(const struct pwhy_snapshot *snapshot, size_t index, size_t member)
+{
+        const struct deadlock *d = deadlock_at(snapshot, index);
+
+        return d && member < d->n_members ? d->members[member]->tid : 0;
+}
+
 int pwhy_snapshot_render(
         const struct pwhy_snapshot *snapshot, FILE *out, const struct pwhy_render *how)
 {
@@ -157,6 +201,14 @@ int pwhy_snapshot_render(
                 return render_json(out, &snapshot->model);
         case PWHY_RAW:
                 return render_raw(out, &snapshot->model);
+        case PWHY_GRAPH:
+                return render_graph(out, &snapshot->model, how->colour, how->columns);
+        case PWHY_ROOTS:
+                return render_roots(out, &snapshot->model, how->colour, how->columns);
+        case PWHY_DEADLOCKS:
+                return render_deadlocks(out, &snapshot->model, how->colour, how->columns);
+        case PWHY_DOT:
+                return render_dot(out, &snapshot->model);
         }
         return -EINVAL;
 }

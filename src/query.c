@@ -156,6 +156,11 @@ void pwhy_query_set_blocked_for(struct pwhy_query *query, int64_t ns)
         query->blocked_for_ns = ns;
 }
 
+void pwhy_query_set_deadlocked(struct pwhy_query *query, bool deadlocked)
+{
+        query->deadlocked = deadlocked;
+}
+
 void pwhy_query_set_timeout(struct pwhy_query *query, int64_t ns)
 {
         query->timeout_ns = ns;

@@ -31,6 +31,7 @@ struct pwhy_query {
         bool reasons[REASON_MAX];
         bool has_reasons;
         int64_t blocked_for_ns; /* 0: any */
+        bool deadlocked;        /* only those in or behind a deadlock */
         int64_t timeout_ns;
         enum query_source source;
 };

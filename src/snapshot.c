@@ -107,7 +107,16 @@ static struct gap *gap_find(const struct snapshot *s, const char *what, const ch
 void snapshot_gap(
         struct snapshot *s, const char *what, const char *why, const char *remedy, bool hides)
 {
-        struct gap *g = gap_find(s, what, why);
+        struct gap *g;
+
+        /* Of whom nobody asked for, it only matters how far a chain can be followed. */
+        if (s->context) {
+                if (!hides)
+                        return;
+                what = "wait chains";
+                hides = false;
+        }
+        g = gap_find(s, what, why);
         if (g) {
                 g->count++;
                 g->hides |= hides;

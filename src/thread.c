@@ -20,6 +20,7 @@ struct pwhy_thread { /* strings are escaped */
         const struct thread *thread;
         const char *comm;
         const char *text;
+        const char *root_text;
         const char *evidence[EVIDENCE_MAX];
         const char **owner_comms; /* wait.n_on of them */
 };
@@ -36,6 +37,7 @@ static void thread_fill(struct arena *a, const struct thread *t, struct pwhy_thr
                 .thread = t,
                 .comm = escape(a, t->comm, ESCAPE_NAME_MAX),
                 .text = escape(a, w->text, ESCAPE_ARG_MAX),
+                .root_text = t->root ? escape(a, t->root->wait.text, ESCAPE_ARG_MAX) : NULL,
                 .owner_comms = arena_new_array(a, const char *, w->n_on),
         };
 
@@ -183,4 +185,28 @@ const char *pwhy_thread_owner_role(const struct pwhy_thread *thread, size_t inde
         const struct owner *o = owner_at(thread, index);
 
         return o ? role_name(o->role) : NULL;
+}
+
+pid_t pwhy_thread_root_pid(const struct pwhy_thread *thread)
+{
+        const struct thread *root = thread->thread->root;
+
+        return root ? root->process->pid : 0;
+}
+
+pid_t pwhy_thread_root_tid(const struct pwhy_thread *thread)
+{
+        const struct thread *root = thread->thread->root;
+
+        return root ? root->tid : 0;
+}
+
+const char *pwhy_thread_root_text(const struct pwhy_thread *thread)
+{
+        return thread->root_text;
+}
+
+bool pwhy_thread_deadlocked(const struct pwhy_thread *thread)
+{
+        return thread->thread->deadlocked;
 }

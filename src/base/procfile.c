@@ -280,6 +280,29 @@ struct status_switches { /* both, or the sum is not told */
         uint64_t voluntary, involuntary;
 };
 
+/* "SigPnd:\t0000000000000000", and so on; complete with the last of them, SigCgt. */
+static bool status_take_signals(struct cursor *c, struct procfile_status *s)
+{
+        uint64_t *set, value;
+        bool last = false;
+
+        if (cursor_take(c, "SigPnd:") || cursor_take(c, "ShdPnd:"))
+                set = &s->sig_pending;
+        else if (cursor_take(c, "SigBlk:"))
+                set = &s->sig_blocked;
+        else if (cursor_take(c, "SigIgn:"))
+                set = &s->sig_ignored;
+        else if ((last = cursor_take(c, "SigCgt:")))
+                set = &s->sig_caught;
+        else
+                return false;
+        if (cursor_take_field(c, 16, &value) && cursor_at_end(*c)) {
+                *set |= value;
+                s->has_signals |= last;
+        }
+        return true;
+}
+
 /* "Tgid:\t4242"; "Uid:\t1000\t1000\t1000\t1000"; "NSpid:\t4242\t17\t1" … */
 static void status_take_line(
         struct cursor c, struct procfile_status *s, struct status_switches *switches)
@@ -306,6 +329,8 @@ static void status_take_line(
         } else if (cursor_take(&c, "CapEff:")) {
                 if (cursor_take_field(&c, 16, &value) && cursor_at_end(c))
                         s->cap_eff = value;
+        } else if (status_take_signals(&c, s)) {
+                ;
         } else if (cursor_take(&c, "voluntary_ctxt_switches:")) {
                 if (cursor_take_field(&c, 10, &value) && cursor_at_end(c)) {
                         switches->has_voluntary = true;

@@ -42,8 +42,11 @@ struct procfile_status { /* /proc/PID/status, fs/proc/array.c proc_pid_status() 
         uid_t uid;       /* the effective one, as ps shows */
         pid_t inner_pid; /* innermost of NSpid; 0: not told */
         bool has_switches;
-        uint64_t switches; /* voluntary_ctxt_switches + nonvoluntary_ctxt_switches */
-        uint64_t cap_eff;  /* CapEff */
+        uint64_t switches;    /* voluntary_ctxt_switches + nonvoluntary_ctxt_switches */
+        uint64_t cap_eff;     /* CapEff */
+        bool has_signals;     /* all of these; a bit for each, from signal 1 on */
+        uint64_t sig_pending; /* of the thread or of its process: SigPnd, ShdPnd */
+        uint64_t sig_blocked, sig_ignored, sig_caught; /* SigBlk, SigIgn, SigCgt */
 };
 int procfile_status(const char *text, size_t len, struct procfile_status *ret);
 

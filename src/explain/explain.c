@@ -36,6 +36,7 @@ struct match {
 struct situation { /* all that the rules ask of a thread before its object */
         struct {
                 const struct stack *stack;
+                const char *wchan; /* each thread's own */
                 const struct syscall_desc *desc;
                 int call_state;
                 char state;
@@ -44,6 +45,7 @@ struct situation { /* all that the rules ask of a thread before its object */
         } key;
         struct match *matches;
         size_t n_matches;
+        const char *frame; /* evidence of where it sleeps; NULL: none */
         UT_hash_handle hh;
 };
 
@@ -171,12 +173,12 @@ static const struct situation *situation_find(struct explainer *e, const struct 
 
         memset(&probe.key, 0, sizeof(probe.key));
         probe.key.stack = t->kernel_stack;
+        probe.key.wchan = t->wchan;
         probe.key.desc = t->call.desc;
         probe.key.call_state = t->call.state;
         probe.key.state = t->state;
         probe.key.kernel = t->process->kernel;
         place_find(e, t, &probe.key.user);
-        /* Without a stack there may be a wchan, which is each thread's own. */
         s = NULL;
         if (t->kernel_stack)
                 HASH_FIND(hh, e->situations, &probe.key, sizeof(probe.key), s);
@@ -196,6 +198,7 @@ static const struct situation *situation_find(struct explainer *e, const struct 
                 return NULL;
         }
         memcpy(s->matches, matches, n * sizeof(*matches));
+        s->frame = thread_leaf_evidence(e->arena, t);
         HASH_ADD(hh, e->situations, key, sizeof(s->key), s);
         return s;
 }
@@ -296,11 +299,10 @@ static void evidence_user(struct explainer *e, struct thread *t)
                 evidence_add(&t->wait, arena_printf(e->arena, "user frame %s", frame));
 }
 
-static void evidence_fill(struct explainer *e, struct thread *t, const struct match *m)
+static void evidence_fill(
+        struct explainer *e, struct thread *t, const struct match *m, const char *frame)
 {
         struct wait *w = &t->wait;
-        bool known;
-        const char *leaf = thread_leaf(t, &known);
 
         if (t->call.state == CALL_INSIDE) {
                 const char *call = call_format(e->arena, &t->call);
@@ -310,12 +312,7 @@ static void evidence_fill(struct explainer *e, struct thread *t, const struct ma
         } else if (t->call.state == CALL_OUTSIDE && !t->process->kernel && t->state != 'Z') {
                 evidence_add(w, "outside of a system call");
         }
-        if (t->kernel_stack && leaf)
-                evidence_add(w, arena_printf(e->arena, "kernel frame %s", leaf));
-        else if (t->wchan)
-                evidence_add(w, arena_printf(e->arena, "wchan %s", t->wchan));
-        else if (!t->kernel_stack && t->kernel_stack_error && t->state != 'R')
-                evidence_add(w, "kernel stack not readable");
+        evidence_add(w, frame);
         if (m->rule->user || m->rule->caller)
                 evidence_user(e, t);
         if (t->wait.object && t->wait.object->fd >= 0)
@@ -385,7 +382,7 @@ static void verdict_unknown(struct explainer *e, struct thread *t, const char *t
         t->wait.confidence = CONFIDENCE_GUESS;
         t->wait.object = t->call.object && t->call.object->kind ? t->call.object : NULL;
         t->wait.text = text;
-        evidence_fill(e, t, &m);
+        evidence_fill(e, t, &m, thread_leaf_evidence(e->arena, t));
 }
 
 static const char *unknown_text(struct explainer *e, const struct thread *t)
@@ -437,7 +434,7 @@ static int explain_thread(struct explainer *e, struct thread *t)
                 w->object = wait_object(e, m, t);
                 owners_fill(e->arena, t);
                 w->text = words_sentence(e->arena, m->rule, t, w->object);
-                evidence_fill(e, t, m);
+                evidence_fill(e, t, m, s->frame);
                 return 0;
         }
         verdict_unknown(e, t, unknown_text(e, t));
@@ -470,13 +467,9 @@ int explain_snapshot(struct snapshot *s)
         int r = 0;
 
         for_each_process(p, s) {
-                for_each_thread(t, p) {
+                for_each_thread(t, p)
                         if (r == 0)
                                 r = explain_thread(&e, t);
-                        /* With nobody to wait for, a chain ends where it starts. */
-                        if (!t->wait.n_on)
-                                t->root = t;
-                }
                 if (HASH_COUNT(e.situations) > 4096 || HASH_COUNT(e.places) > 65536)
                         situations_clear(&e);
         }

@@ -6,6 +6,7 @@
 
 #include "base/arena.h"
 #include "base/cleanup.h"
+#include "explain/when.h"
 #include "model.h"
 #include "resolve/syscall.h"
 
@@ -61,7 +62,8 @@ void owners_fill(struct arena *a, struct thread *t)
                 if (o && o->pid) {
                         owner_set(a, w, o->pid, 0, o->comm, ROLE_CHILD);
                 } else if (t->call.desc && !t->call.object && p->n_children &&
-                           call_is(&t->call, "wait4|waitpid|waitid")) {
+                           call_is(&t->call, "wait4|waitpid|waitid") &&
+                           when_wait_hidden(t) == FALSE) {
                         w->on = p->children;
                         w->n_on = p->n_children;
                         w->on_any = true;

@@ -13,10 +13,11 @@
 #include "base/escape.h"
 #include "graph/fold.h"
 #include "model.h"
+#include "render/chains.h"
+#include "render/namesakes.h"
 #include "render/page.h"
 #include "resolve/syscall.h"
 
-#define LABEL_WIDTH 9 /* of the labels and the space behind them */
 #define MEMBERS_SHOWN 8
 #define OWNERS_SHOWN 8
 #define FRAME_WIDTH 34  /* where the module of a user frame stands */
@@ -45,6 +46,14 @@ static void label_cut(
         label_begin(p, indent, label);
         page_cut(p, style, text);
         page_end(p);
+}
+
+void command_write(struct page *p, const struct process *process)
+{
+        const char *words = command_words(p, process);
+
+        if (words)
+                label_cut(p, 2, "command", STYLE_PLAIN, words);
 }
 
 /*
@@ -179,30 +188,13 @@ static void owners_write(struct page *p, const struct thread *t, unsigned indent
         label_flow(p, indent, "by", text);
 }
 
-/* Where the chain ends, when that is further away than the owners named above. */
-static void root_write(struct page *p, const struct thread *t, unsigned indent)
-{
-        const struct thread *root = t->root;
-
-        if (!root || root == t || t->deadlocked)
-                return;
-        for (size_t i = 0; i < t->wait.n_on; i++) {
-                const struct owner *o = &t->wait.on[i];
-                if (o->tid == root->tid || (o->tid == 0 && o->pid == root->process->pid))
-                        return;
-        }
-        const char *label = thread_label(p, root);
-        if (root->wait.text)
-                label = page_join(
-                        p, label, ", ", page_safe(p, root->wait.text, ESCAPE_ARG_MAX), NULL);
-        label_flow(p, indent, "root", label);
-}
-
 static const char *events_words(const struct object *o, uint32_t events)
 {
         bool in = events & (POLLIN | POLLRDNORM | POLLRDBAND);
         bool out = events & (POLLOUT | POLLWRNORM | POLLWRBAND);
 
+        if (in && o && o->kind && strcmp(o->kind, "process") == 0)
+                return "for its end";
         if (in && o && o->state && strcmp(o->state, "LISTEN") == 0)
                 return "for clients to connect";
         if (in && out)
@@ -236,6 +228,9 @@ static const char *object_words(struct page *p, const struct object *o)
         }
         if (kind && strcmp(kind, "pipe") == 0 && o->inode)
                 return page_join(p, kind, " ", page_number(p, o->inode), NULL);
+        if (kind && o->pid)
+                return page_join(p, o->comm ? page_safe(p, o->comm, ESCAPE_NAME_MAX) : kind, " (",
+                        page_number(p, (uint64_t)o->pid), ")", NULL);
         if (kind)
                 return page_safe(p, kind, ESCAPE_NAME_MAX);
         return o->link ? page_safe(p, o->link, ESCAPE_PATH_MAX) : "unknown";
@@ -431,13 +426,12 @@ static void user_stack_write(struct page *p, const struct thread *t, unsigned in
                         page_join(p, "… (", page_safe(p, stack->gap, ESCAPE_PATH_MAX), ")", NULL));
 }
 
-void details_write(struct page *p, const struct group *g, unsigned indent)
+static void facts_write(struct page *p, const struct group *g, unsigned indent)
 {
         const struct thread *t = g->threads[0];
 
-        sentence_write(p, g, indent);
         owners_write(p, t, indent);
-        root_write(p, t, indent);
+        chain_write(p, t, indent);
         if (t->wait.object)
                 members_write(p, t->wait.object, indent);
         evidence_write(p, &t->wait, indent);
@@ -445,4 +439,17 @@ void details_write(struct page *p, const struct group *g, unsigned indent)
         if (!p->no_kernel)
                 kernel_stack_write(p, t, indent);
         user_stack_write(p, t, indent);
+}
+
+void details_write(struct page *p, const struct group *g, unsigned indent)
+{
+        sentence_write(p, g, indent);
+        facts_write(p, g, indent);
+}
+
+void details_write_command(struct page *p, const struct group *g, unsigned indent)
+{
+        sentence_write(p, g, indent);
+        command_write(p, g->threads[0]->process);
+        facts_write(p, g, indent);
 }

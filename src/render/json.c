@@ -180,6 +180,31 @@ static void json_threads(struct jsonout *j, const struct snapshot *s)
         }
 }
 
+/* Present when they were looked for: empty means that there is none. */
+static void json_deadlocks(struct jsonout *j, const struct snapshot *s)
+{
+        struct json_object *o, *list;
+
+        if (!s->has_deadlocks)
+                return;
+        jsonout_literal(j, ",\"deadlocks\":[");
+        for (const struct deadlock *d = s->deadlocks; d; d = d->next) {
+                o = jsonout_open(j);
+                if (!o)
+                        return;
+                list = jsonout_list(j, o, "members");
+                for (size_t i = 0; i < d->n_members; i++) {
+                        struct json_object *member = jsonout_item(j, list);
+                        jsonout_int(j, member, "pid", d->members[i]->process->pid);
+                        jsonout_int(j, member, "tid", d->members[i]->tid);
+                }
+                jsonout_uint(j, o, "behind", d->n_behind);
+                jsonout_literal(j, d == s->deadlocks ? "\n" : ",\n");
+                jsonout_close(j, o, true);
+        }
+        jsonout_literal(j, "\n]");
+}
+
 int render_json(FILE *out, const struct snapshot *s)
 {
         struct jsonout j;
@@ -194,7 +219,9 @@ int render_json(FILE *out, const struct snapshot *s)
                 jsonout_close(&j, head, false);
                 jsonout_literal(&j, ",\"threads\":[");
                 json_threads(&j, s);
-                jsonout_literal(&j, "\n]}\n");
+                jsonout_literal(&j, "\n]");
+                json_deadlocks(&j, s);
+                jsonout_literal(&j, "}\n");
         }
         return jsonout_done(&j);
 }

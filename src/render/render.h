@@ -17,6 +17,14 @@ struct snapshot;
 int render_text(FILE *out, const struct snapshot *s, const struct snapshot *previous, bool colour,
         unsigned columns);
 
+/* Trees of who waits for whom; the roots alone, the most waited for first; deadlocks alone. */
+int render_graph(FILE *out, const struct snapshot *s, bool colour, unsigned columns);
+int render_roots(FILE *out, const struct snapshot *s, bool colour, unsigned columns);
+int render_deadlocks(FILE *out, const struct snapshot *s, bool colour, unsigned columns);
+
+/* The graph as Graphviz reads it. */
+int render_dot(FILE *out, const struct snapshot *s);
+
 /* The contract's document. */
 int render_json(FILE *out, const struct snapshot *s);
 

@@ -18,6 +18,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "capture/bpf/filewire.h"
+#include "capture/fileiter.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/procio.h"
@@ -34,7 +36,10 @@ struct pass {
         struct procio *io;
         struct fdscan *scan;
         int64_t end_ns;
-        bool init_seen; /* process 1 and its table */
+        bool init_seen;         /* process 1 and its table */
+        struct fileiter *files; /* the kernel's own word; NULL: not asked, or not to be had */
+        bool files_tried;
+        pid_t refused; /* the last one that may not be looked into */
         bool no_memory;
 };
 
@@ -147,17 +152,63 @@ static bool is_enough(struct pass *p)
         return true;
 }
 
+static bool is_outside(struct procio *io)
+{
+        const char *link;
+
+        return procio_live(io) && procio_link(io, procio_root(io), "self/ns/pid", &link) > 0 &&
+               strcmp(link, FIRST_PID_NS) == 0;
+}
+
+static void file_add(void *arg, const struct wire_file *f)
+{
+        const struct fd_entry entry = {
+                .class = f->is_socket ? FD_SOCKET : FD_PIPE,
+                .number = f->inode,
+                .pid = f->pid,
+                .tid = f->tid,
+                .fd = f->fd,
+        };
+
+        entry_add(arg, &entry);
+}
+
+/*
+ * A process that may not be looked into: what of its files matters most, the kernel itself may
+ * tell. The numbers there are those of the first PID namespace.
+ */
+static void process_refused(struct pass *p, pid_t pid)
+{
+        char path[32];
+        int r = -ENOSYS;
+
+        p->refused = pid;
+        if (!p->files_tried && procio_live(p->io) && is_outside(p->io))
+                fileiter_new(&p->files);
+        p->files_tried = true;
+        if (p->files)
+                r = fileiter_process(p->files, pid, file_add, p);
+        /* What has ended meanwhile has nothing open any more. */
+        snprintf(path, sizeof(path), "%d", (int)pid);
+        if (r == 0)
+                p->scan->half_refused = true;
+        else if (faccessat(procio_root(p->io), path, F_OK, 0) == 0)
+                p->scan->refused = true;
+}
+
 /* One table of fds. False: it could not be read. */
 static bool table_scan(struct pass *p, const char *path, pid_t pid, pid_t tid)
 {
         _cleanup_closedir_ DIR *d = directory_open(procio_root(p->io), path);
+        bool refused = false;
         struct dirent *e;
 
         if (!d) {
-                p->scan->refused |= !is_gone(errno);
+                if (!is_gone(errno))
+                        process_refused(p, pid);
                 return false;
         }
-        while (!is_enough(p) && (e = readdir(d))) { /* NOLINT(concurrency-mt-unsafe) */
+        while (!refused && !is_enough(p) && (e = readdir(d))) { /* NOLINT(concurrency-mt-unsafe) */
                 struct fd_entry entry = { .pid = pid, .tid = tid };
                 const char *link;
                 ssize_t n;
@@ -172,13 +223,15 @@ static bool table_scan(struct pass *p, const char *path, pid_t pid, pid_t tid)
                         return false;
                 }
                 if (n < 0) {
-                        p->scan->refused |= !is_gone((int)-n);
+                        refused = !is_gone((int)-n);
                         continue;
                 }
                 entry.fd = (int)strtol(e->d_name, NULL, 10);
                 if (fdscan_link(link, &entry))
                         entry_add(p, &entry);
         }
+        if (refused)
+                process_refused(p, pid);
         return true;
 }
 
@@ -228,7 +281,7 @@ static void process_scan(struct pass *p, pid_t pid)
                 return;
         /* A directory has a link for itself, one for its name, and one for each in it. */
         snprintf(path, sizeof(path), "%d/task", (int)pid);
-        if (fstatat(procio_root(p->io), path, &st, 0) == 0 && st.st_nlink > 3)
+        if (p->refused != pid && fstatat(procio_root(p->io), path, &st, 0) == 0 && st.st_nlink > 3)
                 threads_scan(p, pid);
 }
 
@@ -245,14 +298,6 @@ static int entry_compare(const void *a, const void *b)
         if (x->tid != y->tid)
                 return x->tid < y->tid ? -1 : 1;
         return x->fd < y->fd ? -1 : x->fd > y->fd;
-}
-
-static bool is_outside(struct procio *io)
-{
-        const char *link;
-
-        return procio_live(io) && procio_link(io, procio_root(io), "self/ns/pid", &link) > 0 &&
-               strcmp(link, FIRST_PID_NS) == 0;
 }
 
 int fdscan_new(struct procio *io, struct snapshot *s, struct fdscan **ret_scan)
@@ -274,6 +319,7 @@ int fdscan_new(struct procio *io, struct snapshot *s, struct fdscan **ret_scan)
                 if (pid > 0 && pid != self)
                         process_scan(&p, pid);
         }
+        fileiter_free(p.files);
         p.scan->blind = !d || !p.init_seen || !is_outside(io);
         if (p.scan->n)
                 qsort(p.scan->entries, p.scan->n, sizeof(*p.scan->entries), entry_compare);
@@ -289,9 +335,16 @@ void fdscan_free(struct fdscan *scan)
         free(scan);
 }
 
+bool fdscan_whole_of(const struct fdscan *scan, enum fd_class class)
+{
+        bool told = class == FD_PIPE || class == FD_SOCKET || !scan->half_refused;
+
+        return told && !scan->cut && !scan->refused && !scan->blind;
+}
+
 bool fdscan_whole(const struct fdscan *scan)
 {
-        return !scan->cut && !scan->refused && !scan->blind;
+        return fdscan_whole_of(scan, FD_PATH);
 }
 
 /* The first entry that is not before that class and number. */

@@ -43,10 +43,11 @@ struct fd_entry {
 struct fdscan {
         struct fd_entry *entries; /* sorted by class, number, pid, fd */
         size_t n, room;
-        size_t n_links; /* looked at */
-        bool cut;       /* there are more fds than were read */
-        bool refused;   /* tables of others' processes, or their links */
-        bool blind;     /* processes out of sight: another PID namespace, hidepid, a recording */
+        size_t n_links;    /* looked at */
+        bool cut;          /* there are more fds than were read */
+        bool refused;      /* tables of others' processes, or their links */
+        bool half_refused; /* of some the kernel told the pipes and sockets, and nothing else */
+        bool blind;        /* processes out of sight: another PID namespace, hidepid, a recording */
 };
 
 /* One pass. -ENOMEM. */
@@ -54,6 +55,8 @@ int fdscan_new(struct procio *io, struct snapshot *s, struct fdscan **ret_scan);
 void fdscan_free(struct fdscan *scan);
 
 bool fdscan_whole(const struct fdscan *scan);
+/* The same for one class: pipes and sockets may be known where nothing else is. */
+bool fdscan_whole_of(const struct fdscan *scan, enum fd_class class);
 
 /* All of that class and number, one behind the other. */
 const struct fd_entry *fdscan_find(

@@ -132,6 +132,14 @@ static const struct peer_kind *kind_of(const struct thread *t, const struct obje
         return NULL;
 }
 
+/* Where its ends are found; FD_PATH: in more than one place. */
+static enum fd_class class_of(const struct peer_kind *kind)
+{
+        if (kind->find == peer_socket)
+                return FD_SOCKET;
+        return kind->find == peer_pipe ? FD_PIPE : FD_PATH;
+}
+
 /*
  * A thread that is alone in its process cannot help itself. It stays only where it is the only one
  * that could: then nobody can.
@@ -181,7 +189,7 @@ static const struct object *plain_find(
         l = calloc(1, sizeof(*l));
         e = calloc(1, sizeof(*e));
         if (l && e && p->scan) {
-                e->whole = fdscan_whole(p->scan);
+                e->whole = fdscan_whole_of(p->scan, class_of(kind));
                 kind->find(p, t, o, direction, e);
                 l->key = probe.key;
                 found_set(p, t, &l->found, e);

@@ -307,8 +307,12 @@ def check_contract(doc, recorded=False):
         field(gap, "why", str)
     for thread in field(doc, "threads", list):
         check_thread(thread)
-    # Nobody has looked for deadlocks: then there is no answer, not an empty one.
-    check("deadlocks" not in doc, "deadlocks")
+    # Of a recording nobody can look a second time: then there is no answer, not an empty one.
+    check_equal("deadlocks" in doc, not recorded, "deadlocks are looked for")
+    for deadlock in doc.get("deadlocks", ()):
+        for member in field(deadlock, "members", list):
+            check(field(member, "pid", int) > 0 and field(member, "tid", int) > 0, "members")
+        check(field(deadlock, "behind", int) >= 0, "behind")
 
 
 # Terminals

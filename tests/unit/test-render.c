@@ -274,8 +274,8 @@ static void test_text_owners(void **state)
         t->wait.on = on;
         t->wait.n_on = 1;
         on[0] = (struct owner){ .pid = 91, .comm = "backup", .role = ROLE_HOLDER };
-        text_equals(
-                f, "x (7)  sleeping\n  waiting for a lock\n  by       holder backup (pid 91)\n");
+        text_equals(f, "x (7)  sleeping\n  waiting for a lock\n  by       holder backup (pid 91)\n"
+                       "  chain ends here: any thread of backup (pid 91) can end this wait\n");
         on[0].tid = 95;
         on[1] = (struct owner){ .pid = 7, .tid = 9, .comm = "w", .role = ROLE_THREAD };
         on[2] = (struct owner){ .pid = 5, .tid = 5, .role = ROLE_TRACER };
@@ -294,22 +294,6 @@ static void test_text_owners(void **state)
         t->deadlocked = true;
         text_equals(f,
                 "x (7)  sleeping  deadlocked\n  waiting for a lock\n  by       child c (pid 20)\n");
-}
-
-static void test_text_root(void **state)
-{
-        struct fixture *f = *state;
-        struct thread *t = add_thread(&f->s, add_process(&f->s, 7, "x"), 7);
-        struct thread *end = add_thread(&f->s, add_process(&f->s, 8, "y"), 8);
-        struct owner on = { .pid = 8, .comm = "y" };
-
-        wait_set(end, REASON_SLEEP, "sleeping for an hour");
-        end->matched = false;
-        t->root = end;
-        text_equals(f, "x (7)  sleeping\n  root     y (pid 8), sleeping for an hour\n");
-        t->wait.on = &on;
-        t->wait.n_on = 1;
-        text_equals(f, "x (7)  sleeping\n  by       holder y (pid 8)\n");
 }
 
 static struct object *add_poll_set(struct snapshot *s, size_t n, size_t hidden)
@@ -555,6 +539,43 @@ static void assert_harmless(const char *text)
         }
         assert_null(strstr(text, "\xc2\x9b"));
         assert_null(strstr(text, "\xe2\x80\xae"));
+}
+
+/* Two of a name are told apart by their command lines, and these are hostile, too. */
+static void test_namesakes(void **state)
+{
+        static const char *arguments[] = { "worker", hostile, "two words" };
+        static const char *many[CMDLINE_MAX];
+        struct fixture *f = *state;
+        struct process *p = add_process(&f->s, 66, "worker");
+
+        add_thread(&f->s, p, 66);
+        p->cmdline = arguments;
+        p->n_cmdline = ARRAY_SIZE(arguments);
+        _cleanup_free_ char *alone = text_of(f, false, false, 0);
+        assert_null(strstr(alone, "command"));
+        p = add_process(&f->s, 67, "worker");
+        add_thread(&f->s, p, 67);
+        add_thread(&f->s, p, 68);
+        for (size_t i = 0; i < CMDLINE_MAX; i++)
+                many[i] = "sixteen letters.";
+        p->cmdline = many;
+        p->n_cmdline = CMDLINE_MAX;
+        /* A kernel thread of the same name has no command line, and a third has another name. */
+        add_thread(&f->s, add_process(&f->s, 69, "worker"), 69);
+        p = add_process(&f->s, 70, "other");
+        add_thread(&f->s, p, 70);
+        p->cmdline = arguments;
+        p->n_cmdline = ARRAY_SIZE(arguments);
+        _cleanup_free_ char *text = text_of(f, false, false, 0);
+        assert_harmless(text);
+        assert_non_null(strstr(text, "  command  worker \\e]0;x"));
+        assert_non_null(strstr(text, " two words\n"));
+        assert_non_null(strstr(text, "  command  sixteen letters. sixteen"));
+        assert_non_null(strstr(text, "letters. …\n"));
+        const char *first = strstr(text, "command"), *second = strstr(first + 1, "command");
+        assert_non_null(second);
+        assert_null(strstr(second + 1, "command"));
 }
 
 static void test_hostile(void **state)
@@ -852,7 +873,6 @@ int main(void)
                 TEST(test_text_states),
                 TEST(test_text_confidence),
                 TEST(test_text_owners),
-                TEST(test_text_root),
                 TEST(test_text_members),
                 TEST(test_text_threads),
                 TEST(test_text_names),
@@ -861,6 +881,7 @@ int main(void)
                 TEST(test_text_width),
                 TEST(test_text_colour),
                 TEST(test_hostile),
+                TEST(test_namesakes),
                 TEST(test_hostile_long),
                 TEST(test_json),
                 TEST(test_json_absent),

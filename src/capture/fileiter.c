@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Loaded for the moment: it is needed once a snapshot at most, and on few machines. */
+#include "capture/fileiter.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "capture/bpf/filewire.h"
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wsign-compare"
+#pragma GCC diagnostic ignored "-Wmissing-declarations"
+#pragma GCC diagnostic ignored "-Wunused-function"
+#pragma GCC diagnostic ignored "-Wunused-parameter"
+#pragma GCC diagnostic ignored "-Wpointer-arith"
+#include "file.lskel.h"
+#pragma GCC diagnostic pop
+
+#define RECORDS 1024
+
+struct fileiter {
+        struct fileprog *program;
+};
+
+int fileiter_new(struct fileiter **ret_iter)
+{
+        struct fileiter *it = calloc(1, sizeof(*it));
+        int r;
+
+        if (!it)
+                return -ENOMEM;
+        it->program = fileprog__open();
+        r = it->program ? fileprog__load(it->program) : -ENOMEM;
+        if (r < 0) {
+                fileiter_free(it);
+                return r;
+        }
+        *ret_iter = it;
+        return 0;
+}
+
+void fileiter_free(struct fileiter *it)
+{
+        if (!it)
+                return;
+        if (it->program)
+                fileprog__destroy(it->program);
+        free(it);
+}
+
+static int bpf_call(int command, union bpf_attr *attr)
+{
+        long r = syscall(SYS_bpf, command, attr, sizeof(*attr));
+
+        return r < 0 ? -errno : (int)r;
+}
+
+/* The kernel goes through one process alone since 6.1. */
+static int iterator_open(const struct fileiter *it, pid_t pid)
+{
+        _cleanup_close_ int link = -1;
+        union bpf_iter_link_info info;
+        union bpf_attr attr;
+
+        memset(&info, 0, sizeof(info));
+        memset(&attr, 0, sizeof(attr));
+        info.task.pid = (uint32_t)pid;
+        attr.link_create.prog_fd = (uint32_t)it->program->progs.files.prog_fd;
+        attr.link_create.attach_type = BPF_TRACE_ITER;
+        attr.link_create.iter_info = (uint64_t)(uintptr_t)&info;
+        attr.link_create.iter_info_len = sizeof(info);
+        link = bpf_call(BPF_LINK_CREATE, &attr);
+        if (link < 0)
+                return link;
+        memset(&attr, 0, sizeof(attr));
+        attr.iter_create.link_fd = (uint32_t)link;
+        return bpf_call(BPF_ITER_CREATE, &attr);
+}
+
+int fileiter_process(struct fileiter *it, pid_t pid,
+        void (*each)(void *arg, const struct wire_file *f), void *arg)
+{
+        _cleanup_free_ struct wire_file *buffer = calloc(RECORDS, sizeof(*buffer));
+        _cleanup_close_ int fd = iterator_open(it, pid);
+        ssize_t n;
+
+        if (!buffer)
+                return -ENOMEM;
+        if (fd < 0)
+                return fd;
+        while ((n = read(fd, buffer, RECORDS * sizeof(*buffer))) != 0) {
+                if (n < 0 && (errno == EINTR || errno == EAGAIN))
+                        continue;
+                if (n < 0)
+                        return -errno;
+                for (size_t i = 0; i < (size_t)n / sizeof(*buffer); i++)
+                        if (buffer[i].pid == pid)
+                                each(arg, &buffer[i]);
+        }
+        return 0;
+}

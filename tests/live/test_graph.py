@@ -1,0 +1,394 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Live test of wait chains, roots and deadlocks: processes that really wait for each other.
+
+What is looked at is made by tangle.c, which says who waits for whom; each answer is compared with
+that, exactly. Python standard library only.
+"""
+import contextlib
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+import xml.etree.ElementTree
+
+from livetest import (
+    NOTHING, PARTLY, SHOWN, USAGE, Skip, built, check, check_equal, command, main, need_root, pwhy,
+    running, switches, task, test, wait_asleep, wait_until)
+
+DEADLOCK = 4
+ANY = (SHOWN, PARTLY, DEADLOCK)
+
+
+@contextlib.contextmanager
+def tangle(form, n, settle=True):
+    """The actors' (PID, TID), each of which waits for the next."""
+    with running(built("tests/tangle"), form, n, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                 text=True) as process:
+        try:
+            words = process.stdout.readline().split()
+            check(words[:1] == ["ready"], f"tangle {form} said {words}")
+            actors = [tuple(map(int, word.split("/"))) for word in words[1:]]
+            for pid, tid in actors if settle else ():
+                if len(actors) < 100 or tid == actors[0][1]:
+                    wait_asleep(pid, tid)
+            yield actors
+        finally:
+            process.stdin.close()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(10)
+
+
+def look(*args, status=ANY):
+    return json.loads(pwhy("--json", *args, status=status))
+
+
+def threads(document):
+    return {(t["pid"], t["tid"]): t for t in document["threads"]}
+
+
+def root_of(thread):
+    root = thread.get("root")
+    return root and (root["pid"], root["tid"])
+
+
+def members(document):
+    return [[(m["pid"], m["tid"]) for m in d["members"]] for d in document["deadlocks"]]
+
+
+def pids(actors):
+    return sorted({pid for pid, _ in actors})
+
+
+def check_chain(form, n):
+    with tangle(form, n) as actors:
+        # Of the first one alone: the others are context, and not shown.
+        document = look(actors[0][0], status=(SHOWN, PARTLY))
+        found = threads(document)
+        check_equal(list(found), [actors[0]], "threads shown")
+        check_equal(root_of(found[actors[0]]), actors[-1], "root of the first, alone")
+        check_equal(document["deadlocks"], [], "deadlocks")
+        check_equal(document["capture"]["threads"], 1, "threads captured")
+        # Of all of them.
+        document = look(*pids(actors), status=(SHOWN, PARTLY))
+        found = threads(document)
+        for actor, owner in zip(actors, actors[1:]):
+            on = found[actor]["wait"]["on"]
+            check_equal([o["pid"] for o in on], [owner[0]], f"owners of {actor}")
+            check_equal(root_of(found[actor]), actors[-1], f"root of {actor}")
+        check_equal(root_of(found[actors[-1]]), actors[-1], "root of the last")
+        text = pwhy(actors[0][0]).decode()
+        check(re.search(rf"^  root cause: tangle \(pid {actors[-1][0]}\) has been ", text, re.M), text)
+        for pid, _ in actors[1:min(len(actors) - 1, 6)]:
+            check(re.search(rf"^  .* tangle \(pid {pid}\) has been ", text, re.M), f"{pid}: {text}")
+
+
+@test
+def chains_of_flocks():
+    for n in (2, 3, 10):
+        check_chain("chain-flock", n)
+
+
+@test
+def chain_of_posix_locks():
+    check_chain("chain-posix", 10)
+
+
+@test
+def chains_of_pipes():
+    need_root()
+    for n in (2, 3, 10):
+        check_chain("chain-pipe", n)
+
+
+@test
+def chain_of_unix_sockets():
+    need_root()
+    check_chain("chain-unix", 4)
+
+
+@test
+def chains_of_children():
+    for n in (2, 3, 10):
+        check_chain("chain-wait", n)
+
+
+def check_fan(form, threads_n):
+    with tangle(form, threads_n) as actors:
+        *waiters, holder = actors
+        # All of them have to be there.
+        wait_until(lambda: all(
+            (task(*w) / "syscall").read_text().split()[0] != "running" for w in waiters[::97]), "waiters")
+        time_out = time.monotonic() + 60
+        while True:
+            found = threads(look(*pids(actors), status=(SHOWN, PARTLY)))
+            roots = [root_of(found.get(w, {})) for w in waiters]
+            if roots.count(holder) == threads_n or time.monotonic() > time_out:
+                break
+        check_equal(roots.count(holder), threads_n, "waiters with that root")
+        text = pwhy("--graph", *pids(actors)).decode()
+        folded = re.search(r"└─ (\d+) threads of tangle \(pid \d+\) have been waiting ", text)
+        check(folded and int(folded[1]) == threads_n, text)
+        check(len(text.splitlines()) < 12, text)
+        text = pwhy("--root", *pids(actors)).decode()
+        check(re.search(rf"^ +{threads_n}  tangle \(pid {holder[0]}", text, re.M), text)
+
+
+@test
+def fan_in_of_a_thousand_flocks():
+    check_fan("fan-flock", 1000)
+
+
+@test
+def fan_in_of_a_thousand_mutexes():
+    check_fan("fan-mutex", 1000)
+
+
+def check_ring(form, n, everybody=True):
+    with tangle(form, n) as actors:
+        document = look(*pids(actors), status=(DEADLOCK,))
+        check_equal(members(document), [sorted(actors)], f"deadlocks of {form}")
+        found = threads(document)
+        for actor in actors:
+            check(found[actor].get("deadlocked") is True, f"{actor} is deadlocked")
+            check("root" not in found[actor], f"{actor} has a root")
+        # Found from any member alone, though the others were not asked for.
+        document = look(actors[-1][1], status=(DEADLOCK,))
+        check_equal(members(document), [sorted(actors)], "from one member")
+        text = pwhy(actors[0][1], status=(DEADLOCK,)).decode()
+        check(f"\ndeadlock: {n} threads wait for each other in a ring\n" in text or n == 1, text)
+        check("deadlock: a thread waits for itself\n" in text or n > 1, text)
+        text = pwhy("--deadlocks", *pids(actors), status=(DEADLOCK,)).decode()
+        check_equal(len(re.findall(r"^  tangle \(pid \d+.* has been ", text, re.M)), n, text)
+        # On the whole machine somebody may just be out of sight: in execve(2), for one.
+        if everybody:
+            wait_until(lambda: all(f"pid {pid}" in pwhy("--deadlocks", status=ANY).decode()
+                                   for pid in pids(actors)), "found on the whole machine")
+
+
+@test
+def ring_of_flocks():
+    check_ring("ring-flock", 2)
+    check_ring("ring-flock", 7)
+
+
+@test
+def ring_of_pipes():
+    need_root()
+    check_ring("ring-pipe", 3)
+
+
+@test
+def pipe_to_itself():
+    need_root()
+    check_ring("ring-pipe", 1)
+
+
+@test
+def ring_of_unix_sockets():
+    need_root()
+    check_ring("ring-unix", 3)
+
+
+@test
+def ring_of_mutexes():
+    check_ring("ring-mutex", 2)
+    check_ring("ring-mutex", 5, False)
+
+
+@test
+def mutex_locked_twice():
+    check_ring("ring-mutex", 1)
+
+
+@test
+def ring_of_shared_mutexes():
+    check_ring("ring-shared-mutex", 2)
+
+
+@test
+def file_lock_and_pipe():
+    need_root()
+    check_ring("ring-mixed", 2)
+
+
+@test
+def ring_with_a_way_out():
+    """One of the pipes has a writer outside of the ring: it is the root of all."""
+    need_root()
+    with tangle("ring-escape", 3) as actors:
+        document = look(*pids(actors), status=(SHOWN, PARTLY))
+        check_equal(document["deadlocks"], [], "deadlocks")
+        found = threads(document)
+        for actor in actors:
+            check_equal(root_of(found[actor]), actors[-1], f"root of {actor}")
+
+
+@test
+def ring_with_a_timeout():
+    """One of the members gives up in ten minutes: it is the root of all."""
+    need_root()
+    with tangle("ring-timeout", 3) as actors:
+        document = look(*pids(actors), status=(SHOWN, PARTLY))
+        check_equal(document["deadlocks"], [], "deadlocks")
+        found = threads(document)
+        for actor in actors:
+            check_equal(root_of(found[actor]), actors[0], f"root of {actor}")
+
+
+@test
+def ring_of_sockets_with_a_timeout():
+    """SO_RCVTIMEO: nothing in /proc shows it; the kernel tells, or it is said as a reservation."""
+    need_root()
+    with tangle("ring-rcvtimeo", 3) as actors:
+        document = look(*pids(actors))
+        if not document["deadlocks"]:
+            found = threads(document)
+            for actor in actors:
+                check_equal(root_of(found[actor]), actors[0], f"root of {actor}")
+        else:
+            check("socket's own timeout" in pwhy(*pids(actors), status=ANY).decode(), "reservation")
+    with tangle("ring-unix", 3) as actors:
+        text = pwhy("--deadlocks", *pids(actors), status=ANY).decode()
+        if not document["deadlocks"]:
+            check("timeout" not in text, text)
+
+
+@test
+def ring_with_a_stopped_member():
+    """It is stopped, whatever it waited for: SIGCONT is what it needs first."""
+    with tangle("ring-flock", 3) as actors:
+        os.kill(actors[1][0], signal.SIGSTOP)
+        wait_until(lambda: (task(*actors[1]) / "stat").read_text().rpartition(")")[2].split()[0] == "T",
+                   "stopped")
+        document = look(*pids(actors), status=(SHOWN, PARTLY))
+        check_equal(document["deadlocks"], [], "deadlocks")
+        found = threads(document)
+        for actor in actors:
+            check_equal(root_of(found[actor]), actors[1], f"root of {actor}")
+        text = pwhy(actors[0][0]).decode()
+        check(re.search(r"^  root cause: tangle \(pid \d+\) is stopped by ", text, re.M), text)
+
+
+@test
+def behind_a_deadlock():
+    """Who waits for a member is not a member, and is deadlocked all the same."""
+    with tangle("ring-mutex", 2) as actors:
+        waiter = subprocess.Popen(["sh", "-c", "sleep 1000 & wait"], stdin=subprocess.DEVNULL)
+        try:
+            document = look(actors[0][0], waiter.pid, status=(DEADLOCK,))
+            check_equal(members(document), [sorted(actors)], "deadlocks")
+            check_equal(document["deadlocks"][0]["behind"], 0, "behind")
+            check("deadlocked" not in threads(document)[(waiter.pid, waiter.pid)], "a bystander")
+        finally:
+            subprocess.run(["pkill", "-P", str(waiter.pid)], check=False)
+            waiter.kill()
+            waiter.wait()
+        # The main thread rests: it waits for nobody.
+        found = threads(document)
+        main_thread = (actors[0][0], actors[0][0])
+        check_equal(root_of(found[main_thread]), main_thread, "root of the main thread")
+
+
+@test
+def nothing_is_disturbed():
+    with tangle("ring-flock", 3) as actors:
+        before = [switches(*actor) for actor in actors]
+        for _ in range(5):
+            look(*pids(actors), status=(DEADLOCK,))
+        check_equal([switches(*actor) for actor in actors], before, "context switches")
+
+
+def check_churn(form, n, seconds):
+    """Locks and tokens change hands all the time: whatever is seen, nobody is deadlocked."""
+    looks = edges = 0
+    with tangle(form, n, settle=False) as actors:
+        start = time.monotonic()
+        while time.monotonic() < start + seconds or (
+                (looks < 20 or not edges) and time.monotonic() < start + 60):
+            document = look(*pids(actors), status=(SHOWN, PARTLY, NOTHING))
+            check_equal(document["deadlocks"], [], f"look {looks}")
+            for thread in document["threads"]:
+                check("deadlocked" not in thread, f"look {looks}: {thread}")
+                edges += len(thread["wait"]["on"])
+            looks += 1
+        ran = [switches(*actor) for actor in actors]
+    check(looks >= 20 and edges > 0, f"only {looks} looks, {edges} edges")
+    check(min(ran) > 100, f"did not churn: {ran}")
+    print(f"   {form}: {looks} looks, {edges} edges, {sum(ran)} switches", flush=True)
+
+
+@test
+def pipes_that_always_move():
+    need_root()
+    check_churn("churn-pipe", 5, 8)
+
+
+@test
+def locks_that_always_move():
+    check_churn("churn-flock", 4, 8)
+
+
+@test
+def views():
+    """Each view as text, its exit status, and what does not go together."""
+    with tangle("chain-flock", 3) as actors:
+        graph = pwhy("--graph", *pids(actors), status=(SHOWN, PARTLY)).decode().splitlines()
+        check_equal([re.search(r"\(pid (\d+)\)", line)[1] for line in graph[:3]],
+                    [str(pid) for pid, _ in reversed(actors)], "the tree")
+        check(graph[1].startswith("└─ ") and graph[2].startswith("   └─ "), graph)
+        check_equal(pwhy("--deadlocks", *pids(actors)).decode().splitlines()[0],
+                    "no deadlock is seen", "--deadlocks")
+        dot = pwhy("--format=dot", *pids(actors)).decode()
+        for (_, waiter), (_, owner) in zip(actors, actors[1:]):
+            check(f"t{waiter} -> t{owner} [label=\"holder\"];" in dot, dot)
+        check("--graph" in pwhy("--help").decode(), "--help")
+        for wrong in (["--graph", "--root"], ["--root", "--json"], ["--format=png"],
+                      ["--deadlocks", "--raw"], ["--format=dot", "-w", "1"]):
+            done = subprocess.run(command(*wrong, actors[0][0]), capture_output=True, check=False)
+            check_equal(done.returncode, USAGE, f"{wrong}: {done.stderr}")
+
+
+@test
+def svg():
+    with tangle("chain-flock", 2) as actors:
+        if not shutil.which("dot"):
+            done = subprocess.run(command("--format=svg", *pids(actors)), capture_output=True,
+                                  check=False)
+            check_equal(done.returncode, PARTLY, "exit status without dot")
+            check(b"needs Graphviz" in done.stderr, done.stderr)
+            raise Skip("dot (Graphviz) is not installed")
+        picture = pwhy("--format=svg", *pids(actors))
+        check(xml.etree.ElementTree.fromstring(picture).tag.endswith("svg"), picture[:200])
+        # Without it, it says what is missing.
+        done = subprocess.run(command("--format=svg", *pids(actors)), capture_output=True,
+                              check=False, env={"PATH": "/nowhere"})
+        check_equal(done.returncode, PARTLY, "exit status without dot")
+        check(b"needs Graphviz" in done.stderr, done.stderr)
+
+
+@test
+def hostile_names_in_dot():
+    name = "a\"];x->y;\\"
+    code = f"import fcntl, time\nopen('/proc/self/comm', 'w').write({name!r})\n"
+    with tangle("chain-flock", 2) as actors:
+        path = next(os.readlink(f"/proc/{actors[0][0]}/fd/{fd}")
+                    for fd in os.listdir(f"/proc/{actors[0][0]}/fd")
+                    if "pwhy-tangle" in os.readlink(f"/proc/{actors[0][0]}/fd/{fd}"))
+        code += f"fcntl.flock(open({path!r}), fcntl.LOCK_EX)"
+        with running("python3", "-c", code) as process:
+            wait_until(lambda: (task(process.pid) / "comm").read_text().startswith("a\""), "renamed")
+            wait_asleep(process.pid)
+            dot = pwhy("--format=dot", process.pid).decode()
+            check(f"t{process.pid} [label=\"a\\\"];x->y;" in dot, dot)
+            if shutil.which("dot"):
+                done = subprocess.run(["dot", "-Tplain"], input=dot.encode(), capture_output=True,
+                                      check=False)
+                check_equal(done.returncode, 0, done.stderr)
+
+
+if __name__ == "__main__":
+    main(__doc__.splitlines()[0])

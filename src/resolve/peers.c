@@ -117,7 +117,8 @@ int peer_access(struct peers *p, const struct fd_entry *entry)
 /* A message queue is a file like any other, but for the calls that use it. */
 static bool is_queue_call(const struct call *c)
 {
-        return call_is(c, "mq_timedreceive|mq_timedreceive_time64|mq_timedsend|mq_timedsend_time64");
+        return call_is(
+                c, "mq_timedreceive|mq_timedreceive_time64|mq_timedsend|mq_timedsend_time64");
 }
 
 static const struct peer_kind *kind_of(const struct thread *t, const struct object *o)

@@ -174,7 +174,9 @@ static struct tids *tids_of(struct resolver *r)
 
         if (!*slot)
                 *slot = calloc(1, sizeof(**slot));
-        if (!*slot || (*slot)->process == p)
+        if (!*slot || !p)
+                return NULL;
+        if ((*slot)->process == p)
                 return *slot;
         inners_clear(*slot);
         (*slot)->process = p;

@@ -492,6 +492,6 @@ const char *elfserver_why(int error)
                                ? "the helper program pwhy-elf is not there, or cannot be confined"
                                : "built without DWARF";
         default:
-                return strerror(-error);
+                return "it could not be parsed";
         }
 }

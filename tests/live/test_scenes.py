@@ -268,6 +268,14 @@ def check_readers(_evidence, _ready, thread):
         raise Failure("two readers and no names", f"{wait['text']} {wait['on']}")
 
 
+def check_ownerless(_evidence, _ready, thread):
+    """Where it is told what it is, it is told that nobody has it."""
+    wait = thread["wait"]
+    if wait["on"] or (wait["reason"] != "futex" and
+                      not any("has no owner" in e for e in wait["evidence"])):
+        raise Failure("the word that it has no owner", f"{wait['on']} {wait['evidence']}")
+
+
 def check_nobody(_evidence, _ready, thread):
     """A lock that does not record who has it."""
     if thread["wait"]["on"]:
@@ -414,11 +422,11 @@ ROWS = {
     "futex-requeued-pi": Row("lock futex", "mutex futex", "address", most="likely"),
     "futex-pi": Row("lock", "futex", "address", on="holder other"),
     "pthread-mutex": Row("lock", "mutex", "address", on="holder other"),
-    "pthread-cond": Row("condition futex", "condvar futex", "address"),
-    "pthread-cond-timed": Row("condition futex", "condvar futex", "address"),
+    "pthread-cond": Row("condition futex", "condvar futex", "address", check=check_ownerless),
+    "pthread-cond-timed": Row("condition futex", "condvar futex", "address", check=check_ownerless),
     "pthread-join": Row("join", "thread", on="thread other"),
-    "sem-wait": Row("semaphore futex", "semaphore futex", "address"),
-    "pthread-barrier": Row("barrier futex", "barrier futex", "address"),
+    "sem-wait": Row("semaphore futex", "semaphore futex", "address", check=check_ownerless),
+    "pthread-barrier": Row("barrier futex", "barrier futex", "address", check=check_ownerless),
     "pthread-rwlock-read": Row("lock", "rwlock", "address", on="holder other"),
     "pthread-rwlock-write": Row("lock", "rwlock", "address", on="holder other"),
     "mutex-recursive": MUTEX,
@@ -526,8 +534,8 @@ ROWS = {
     "sysv-msgrcv": Row("receive", "sysv-msg", "id"),
     "sysv-msgsnd": Row("send", "sysv-msg", "id"),
     "sysv-semop": Row("semaphore", "sysv-sem", "id number needed"),
-    "mq-receive": Row("receive", "posix-mq", "fd path"),
-    "mq-send": Row("send", "posix-mq", "fd path"),
+    "mq-receive": Row("receive", "posix-mq", "fd path", on="peer stage"),
+    "mq-send": Row("send", "posix-mq", "fd path", on="peer stage"),
     "io-uring-wait": Row("poll", "io_uring", "fd"),
     "i386-nanosleep": Row("sleep", "timer -", calls="nanosleep"),
     "i386-read": Row("read", "pipe", "fd inode", calls="read"),

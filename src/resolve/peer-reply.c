@@ -5,6 +5,9 @@
  * and only one file can be it, it is that. Where some were out of sight, the only one in sight is
  * it if it is where such files are: with the process itself, and a seccomp listener also with an
  * ancestor, who made it. Otherwise those that can be are a note, not owners.
+ *
+ * A userfaultfd serves the memory of who made it, and mostly stays with it: that of the process
+ * itself comes before those of others, which have faults of their own.
  */
 #include "resolve/peers.h"
 
@@ -117,25 +120,29 @@ static const char *note_make(struct peers *p, const struct reply *r, const struc
         return arena_str(resolver_snapshot(p->resolver)->arena, note);
 }
 
-static struct object *server_make(
-        struct peers *p, const struct thread *t, const struct reply *r)
+static struct object *server_make(struct peers *p, const struct thread *t, const struct reply *r)
 {
         struct arena *a = resolver_snapshot(p->resolver)->arena;
         struct object *o = arena_new_one(a, struct object);
         _cleanup_free_ struct ends *e = calloc(1, sizeof(*e));
         const struct fd_entry *first = NULL;
-        bool one = !p->scan->cut;
+        bool one = !p->scan->cut, own_only = false;
         size_t n;
         const struct fd_entry *entries = fdscan_class(p->scan, r->class, &n);
 
         if (!o || !e)
                 return NULL;
+        for (size_t i = 0; r->class == FD_USERFAULT && i < n && i < CANDIDATES_MAX; i++)
+                own_only |=
+                        entries[i].pid == t->process->pid && r->may_be(peer_fdinfo(p, &entries[i]));
         one &= n <= CANDIDATES_MAX;
         for (size_t i = 0; i < n && i < CANDIDATES_MAX; i++) {
                 const char *info = peer_fdinfo(p, &entries[i]);
 
                 one &= info != NULL;
                 if (r->may_be && !r->may_be(info))
+                        continue;
+                if (own_only && entries[i].pid != t->process->pid)
                         continue;
                 first = first ? first : &entries[i];
                 one = one && is_same_file(first, &entries[i]);
@@ -149,7 +156,7 @@ static struct object *server_make(
                 o->owners = arena_dup(a, e->owners, e->n * sizeof(*e->owners));
         o->n_owners = o->owners ? e->n : 0;
         o->on_any = true;
-        o->on_whole = o->n_owners && e->n < ENDS_MAX && fdscan_whole(p->scan);
+        o->on_whole = o->n_owners && e->n < ENDS_MAX && fdscan_whole(p->scan) && !own_only;
         return o;
 }
 

@@ -520,8 +520,10 @@ def java():
             threads = {t["comm"]: t for t in document(process.pid)["threads"]}
             return {name: threads[name] for name in JAVA
                     if name in threads and len(threads[name].get("user_stack", [])) > 8}
-        wait_until(lambda: len(waits()) == len(JAVA), "the threads of Java wait")
-        threads = waits()
+        # One that waits for a monitor looks again each second: all of them asleep in one look.
+        looks = []
+        wait_until(lambda: looks.append(waits()) or len(looks[-1]) == len(JAVA), "Java's waits")
+        threads = looks[-1]
         reasons = {name: thread["wait"]["reason"] for name, thread in threads.items()}
         if any("ObjectMonitor" in name for t in threads.values() for name in symbols(t) if name):
             check_equal(reasons, JAVA, "reasons")

@@ -497,7 +497,7 @@ def check_compiled_at_run_time(thread, innermost):
     a debugger, which has no CFI for that either, says of the frames before it is the same."""
     frames = thread["user_stack"]
     check("user_stack_gap" not in thread, thread.get("user_stack_gap"))
-    check(re.match("clone|_start|start_thread", frames[-1].get("symbol", "")), f"{frames[-1]}")
+    check(re.match("_*(?:clone|start)", frames[-1].get("symbol", "")), f"{frames[-1]}")
     doubtful = [i for i, f in enumerate(frames) if f.get("unreliable")]
     check(doubtful and len(doubtful) < len(frames) - 5, "frames that are not certain")
     check(any(re.search(innermost, f.get("symbol", "")) for f in frames[:doubtful[0]]),

@@ -519,7 +519,8 @@ def java():
         def waits():
             threads = {t["comm"]: t for t in document(process.pid)["threads"]}
             return {name: threads[name] for name in JAVA
-                    if name in threads and len(threads[name].get("user_stack", [])) > 8}
+                    if name in threads and len(threads[name].get("user_stack", [])) > 8
+                    and "ran on" not in threads[name].get("user_stack_gap", "")}
         # One that waits for a monitor looks again each second: all of them asleep in one look.
         looks = []
         wait_until(lambda: looks.append(waits()) or len(looks[-1]) == len(JAVA), "Java's waits")
@@ -542,7 +543,8 @@ def node():
             "Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0); }\n"
             "function middle(n) { if (n > 0) return middle(n - 1) + 1; inner(); return 1; }\n"
             "middle(3);")
-    with ready("node", "--perf-basic-prof", "--interpreted-frames-native-stack", "-e", code) as pid:
+    with ready("node", "--perf-basic-prof", "--interpreted-frames-native-stack", "-e", code,
+               cwd=scratch.name) as pid:
         try:
             thread = next(t for t in document(pid)["threads"] if t["tid"] == pid)
             check_compiled_at_run_time(thread, "v8::")

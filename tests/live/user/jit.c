@@ -24,8 +24,8 @@ int main(int argc, char **argv)
         unsigned char code[] = { 0x55, 0x48, 0x89, 0xe5, 0x48, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0xff,
                 0xd0, 0x5d, 0xc3 };
         uint64_t target = (uintptr_t)wait_here;
-        unsigned char *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC,
-                MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        unsigned char *page = mmap(
+                NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         int (*made)(int) = (int (*)(int))page;
         char path[64];
         FILE *map;

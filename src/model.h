@@ -81,7 +81,7 @@ struct user_stack {
         size_t n_hidden;     /* frames left out of the middle… */
         size_t hidden_after; /* …behind so many of frames[] */
         const char *gap;     /* why it ends before the thread's first function; NULL: it does not */
-        unsigned id;         /* number of this stack within the snapshot */
+        uint64_t hash;       /* of addresses and end: the same for the same */
 };
 
 struct object;

@@ -226,7 +226,9 @@ int job_run(void *arg)
                 r = resolver_new(io, j->snapshot, &j->sockets, &still.resolver);
         if (r == 0 && !j->query->raw && !j->query->no_user)
                 r = unwinder_new(io, j->watch, j->snapshot, j->query->timeout_ns, &j->unwound,
-                        &recheck, &still.unwinder);
+                        &recheck, session_stacks(j->session), &still.unwinder);
+        if (r == 0 && still.unwinder && j->owners)
+                unwinder_without_lines(still.unwinder);
         if (r == 0 && !j->captured)
                 r = job_capture(j, io, &still);
         if (r == 0 && j->clock)

@@ -17,6 +17,7 @@
 #include "model.h"
 #include "query.h"
 #include "symbol/stacktext.h"
+#include "unwind/stackcache.h"
 
 #define CROWD 64 /* threads of a process from which loading a program pays, for stacks alone */
 #define CGROUP_MOUNT "/sys/fs/cgroup"
@@ -25,6 +26,7 @@ struct session {
         const struct pwhy_query *query;
         struct taskiter *iter;
         struct tasktable *table;
+        struct stackcache *stacks;
         bool forced;      /* by --source=bpf */
         bool whole;       /* the program lets through just what was asked for */
         bool filtered;    /* …and leaves out what the filters do */
@@ -137,6 +139,10 @@ int session_new(const struct pwhy_query *query, struct session **ret_session)
 
         if (!s)
                 return -ENOMEM;
+        if (stackcache_new(&s->stacks) < 0) {
+                free(s);
+                return -ENOMEM;
+        }
         s->query = query;
         s->forced = query->source == QUERY_SOURCE_BPF;
         if (query->proc) {
@@ -165,6 +171,7 @@ void session_free(struct session *s)
                 return;
         tasktable_free(s->table);
         taskiter_free(s->iter);
+        stackcache_free(s->stacks);
         free(s);
 }
 
@@ -219,6 +226,11 @@ struct tasktable *session_table(struct session *s)
 struct taskiter *session_iter(struct session *s)
 {
         return s ? s->iter : NULL;
+}
+
+struct stackcache *session_stacks(struct session *s)
+{
+        return s->stacks;
 }
 
 bool session_is_whole(const struct session *s)

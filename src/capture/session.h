@@ -11,6 +11,7 @@
 struct pwhy_query;
 struct session;
 struct snapshot;
+struct stackcache;
 struct taskiter;
 struct tasktable;
 
@@ -28,6 +29,9 @@ int session_sample(struct session *s);
 /* The threads; NULL: capture inside the kernel is not used. */
 struct tasktable *session_table(struct session *s);
 struct taskiter *session_iter(struct session *s);
+
+/* User stacks of the look before; never NULL. */
+struct stackcache *session_stacks(struct session *s);
 
 /* Everything that a query for stacks alone wants is in the table: no file has to be read. */
 bool session_is_whole(const struct session *s);

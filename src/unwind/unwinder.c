@@ -13,9 +13,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define HASH_NONFATAL_OOM 1
-#include <uthash.h>
-
 #include "base/arena.h"
 #include "base/cleanup.h"
 #include "base/privilege.h"
@@ -24,9 +21,11 @@
 #include "base/worker.h"
 #include "unwind/arch.h"
 #include "unwind/chains.h"
+#include "unwind/copies.h"
 #include "unwind/memory.h"
 #include "unwind/pieces.h"
 #include "unwind/space.h"
+#include "unwind/stackcache.h"
 #include "unwind/walk.h"
 
 #define FIRST 2048U           /* bytes of each stack; what most of them need */
@@ -39,13 +38,6 @@
 #define RECHECK_MANY 64U /* from so many threads on, the source is asked and not files */
 #define ATTEMPTS_MAX 3U
 
-struct copy { /* of a thread's stack, made while it held still */
-        const struct thread *thread;
-        pid_t tid;
-        struct piece *piece;
-        UT_hash_handle hh;
-};
-
 struct unwinder {
         struct procio *io;
         struct watch *watch;
@@ -57,7 +49,9 @@ struct unwinder {
         struct modules *modules;
         struct unwind_progress *progress;
         const struct recheck *recheck; /* NULL: files are read for it */
-        struct copy *copies;
+        struct stackcache *cache;      /* of the look before; NULL: there is none */
+        bool without_lines;
+        struct copies copies;
 };
 
 struct walker { /* a thread, and its walk */
@@ -70,7 +64,7 @@ struct walker { /* a thread, and its walk */
 };
 
 int unwinder_new(struct procio *io, struct watch *watch, struct snapshot *s, int64_t budget_ns,
-        struct unwind_progress *progress, const struct recheck *recheck,
+        struct unwind_progress *progress, const struct recheck *recheck, struct stackcache *cache,
         struct unwinder **ret_unwinder)
 {
         struct unwinder *u = calloc(1, sizeof(*u));
@@ -83,27 +77,23 @@ int unwinder_new(struct procio *io, struct watch *watch, struct snapshot *s, int
         u->budget_ns = budget_ns;
         u->progress = progress;
         u->recheck = recheck;
+        u->cache = cache;
         u->arch = arch_find(s->host.arch);
         privilege_read(&u->privilege, !procio_live(io));
         *ret_unwinder = u;
         return 0;
 }
 
-static void copy_free(struct unwinder *u, struct copy *c)
+void unwinder_without_lines(struct unwinder *u)
 {
-        HASH_DEL(u->copies, c);
-        free(c->piece);
-        free(c);
+        u->without_lines = true;
 }
 
 void unwinder_free(struct unwinder *u)
 {
-        struct copy *c, *next;
-
         if (!u)
                 return;
-        HASH_ITER(hh, u->copies, c, next)
-        copy_free(u, c);
+        copies_done(&u->copies);
         modules_free(u->modules);
         elfserver_free(u->server);
         free(u);
@@ -142,30 +132,6 @@ static uint64_t copy_start(uint64_t sp)
         return sp > BELOW ? (sp - BELOW) & ~UINT64_C(15) : 0;
 }
 
-static struct copy *copy_find(const struct unwinder *u, const struct thread *t)
-{
-        struct copy *c = NULL;
-
-        HASH_FIND_PTR(u->copies, &t, c);
-        return c;
-}
-
-/* Takes the piece. */
-static void copy_keep(struct unwinder *u, const struct thread *t, struct piece *piece)
-{
-        struct copy *c = copy_find(u, t);
-
-        if (c)
-                copy_free(u, c);
-        c = piece && piece->len ? malloc(sizeof(*c)) : NULL;
-        if (!c) {
-                free(piece);
-                return;
-        }
-        *c = (struct copy){ .thread = t, .tid = t->tid, .piece = piece };
-        HASH_ADD_PTR(u->copies, thread, c);
-}
-
 void unwinder_give(
         struct unwinder *u, const struct thread *t, uint64_t start, const void *bytes, uint32_t len)
 {
@@ -177,7 +143,7 @@ void unwinder_give(
         piece->start = copy_start(start);
         piece->asked = piece->len = (uint32_t)below + len;
         memcpy(piece->bytes + below, bytes, len);
-        copy_keep(u, t, piece);
+        copies_keep(&u->copies, t, piece);
 }
 
 /* At the first thread that has a stack: the server gets ready while others are captured. */
@@ -191,9 +157,17 @@ static int server_start(struct unwinder *u)
         if (r == 0)
                 r = modules_new(u->io, u->watch, u->server, u->snapshot->arena, &u->progress->dead,
                         u->budget_ns, &u->modules);
+        if (r == 0 && u->without_lines)
+                modules_without_lines(u->modules);
         if (r == 0)
                 elfserver_warm(u->server);
         return r;
+}
+
+/* What has not run since the look before is known, if its count of switches is already. */
+static bool copy_wanted(struct unwinder *u, const struct thread *t)
+{
+        return thread_has_stack(u, t) && !(u->cache && stackcache_has(u->cache, t));
 }
 
 void unwinder_copy(struct unwinder *u, struct thread *const *threads, size_t n)
@@ -204,7 +178,7 @@ void unwinder_copy(struct unwinder *u, struct thread *const *threads, size_t n)
         if (!requests || !procio_live(u->io))
                 return;
         for (size_t i = 0; i < n; i++)
-                if (thread_has_stack(u, threads[i]))
+                if (copy_wanted(u, threads[i]))
                         requests[m++] = (struct piece_request){
                                 .start = copy_start(thread_sp(u, threads[i])),
                                 .len = FIRST,
@@ -214,8 +188,8 @@ void unwinder_copy(struct unwinder *u, struct thread *const *threads, size_t n)
                 pieces_read(u->watch, threads[0]->process->pid, requests, m);
         m = 0;
         for (size_t i = 0; i < n; i++)
-                copy_keep(u, threads[i],
-                        thread_has_stack(u, threads[i]) ? requests[m++].piece : NULL);
+                copies_keep(&u->copies, threads[i],
+                        copy_wanted(u, threads[i]) ? requests[m++].piece : NULL);
 }
 
 /* The second half: does it still hold still? */
@@ -259,7 +233,7 @@ static void walker_init(
         uint64_t sp = thread_sp(u, t), pc = thread_pc(u, t), at;
         struct module *module = NULL;
         const struct map *map;
-        struct copy *c = copy_find(u, t);
+        struct piece *piece = copies_take(&u->copies, t);
 
         if (t->regs)
                 regs = *t->regs;
@@ -276,16 +250,14 @@ static void walker_init(
         }
         *m = (struct walker){ .thread = t, .chain = -1, .more = MORE };
         walk_init(&m->walk, arch, code, &regs);
-        if (c && c->tid == t->tid && c->piece->start == copy_start(sp)) {
-                memory_add(&m->walk.memory, c->piece);
-                c->piece = NULL;
+        if (piece && piece->start == copy_start(sp)) {
+                memory_add(&m->walk.memory, piece);
         } else {
                 m->late = true;
                 m->late_from = 1; /* where it is, is known all the same */
                 m->more = FIRST;
+                free(piece);
         }
-        if (c)
-                copy_free(u, c);
 }
 
 static void gap_process(struct unwinder *u, int error)
@@ -377,8 +349,12 @@ static int crew_run(struct unwinder *u, struct space *s, struct walker *crew, si
         }
 }
 
-static void gap_register(struct unwinder *u, const struct walk *w, const struct thread *t)
+/* What somebody could do something about is said for the whole snapshot, too. */
+static void gap_walk(
+        struct unwinder *u, const struct walk *w, const struct thread *t, const char *text)
 {
+        if (w->end == END_UNUSABLE && text)
+                snapshot_gap(u->snapshot, "user stacks", text, NULL, false);
         if (w->end == END_REGISTER && !t->regs)
                 snapshot_gap(u->snapshot, "user stacks",
                         "some functions are left by registers that /proc does not tell; the stack "
@@ -421,8 +397,8 @@ static int crew_work(struct unwinder *u, struct space *s, struct chains *chains,
                         text = moved;
                 }
                 s->arch = w->arch;
-                gap_register(u, w, threads[i]);
                 ret_chains[i] = chains_add(chains, s, w, text);
+                gap_walk(u, w, threads[i], chains_gap(chains, ret_chains[i]));
                 r = ret_chains[i] < 0 ? ret_chains[i] : 0;
         }
         for (size_t i = 0; i < n; i++)
@@ -461,7 +437,7 @@ static int threads_unwind(struct unwinder *u, const struct process *p, int dir, 
                 r = crew_work(
                         u, s, chains, dir, threads + i, n - i < CREW ? n - i : CREW, numbers + i);
         if (r == 0)
-                r = chains_finish(chains, s, u->watch, p, dir, &u->progress->n_stacks);
+                r = chains_finish(chains, s, u->watch, p, dir);
         for (size_t i = 0; i < n && r == 0; i++)
                 threads[i]->user_stack = chains_stack(chains, numbers[i]);
         chains_free(chains);
@@ -490,13 +466,20 @@ static int process_unwind(struct unwinder *u, struct process *p)
         if (!threads)
                 return -ENOMEM;
         for_each_thread(t, p) {
-                if (!t->moved && !t->user_stack && thread_has_stack(u, t))
+                for (size_t i = 0; t->profile && i < t->profile->n_hots; i++) {
+                        struct thread *at = t->profile->hots[i].at;
+
+                        if (!at || !thread_has_stack(u, at))
+                                continue;
+                        threads[n++] = at;
+                        n_sampled++;
+                }
+                if (t->moved || t->user_stack || !thread_has_stack(u, t))
+                        continue;
+                if (u->cache)
+                        t->user_stack = stackcache_find(u->cache, u->snapshot->arena, t);
+                if (!t->user_stack)
                         threads[n++] = t;
-                for (size_t i = 0; t->profile && i < t->profile->n_hots; i++)
-                        if (t->profile->hots[i].at && thread_has_stack(u, t->profile->hots[i].at)) {
-                                threads[n++] = t->profile->hots[i].at;
-                                n_sampled++;
-                        }
         }
         if (!n)
                 return 0;

@@ -135,6 +135,38 @@ def target_is_never_stopped():
                     None, "what its parent was told")
 
 
+SPIN = """
+import signal, sys, time
+def tell(*_):
+    print(longest, flush=True)
+    sys.exit()
+longest, last = 0, time.perf_counter_ns()
+signal.signal(signal.SIGTERM, tell)
+print("ready", flush=True)
+while True:
+    now = time.perf_counter_ns()
+    longest, last = max(longest, now - last), now
+"""
+
+
+@test
+def spinner_is_not_paused():
+    """A program that only reads the clock never waits by itself: who stops it for its registers
+    makes it switch voluntarily, as the kernel counts. Its longest gap is for orientation: others
+    want the CPU, too."""
+    def waited():
+        status = (task(process.pid) / "status").read_text()
+        return int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)$", status, re.M)[1])
+
+    with python(SPIN, stdout=subprocess.PIPE, text=True) as process:
+        check_equal(process.stdout.readline(), "ready\n", "first line")
+        before = waited()
+        look_often(process.pid, 60)
+        check_equal(waited(), before, "voluntary switches")
+        process.terminate()
+        print(f"   longest gap {int(process.stdout.readline()) / 1e6:.1f} ms")
+
+
 @test
 def no_call_touches_the_target():
     """pwhy's own system calls: none that stops, signals or writes to somebody else."""

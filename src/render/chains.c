@@ -226,11 +226,9 @@ void chain_write(struct page *p, const struct thread *t, unsigned indent)
                 end_write(p, indent, STYLE_BLOCKED, "possibly a deadlock: ",
                         "the chain leads back to where it was; that nothing gets out of it could "
                         "not be proven");
-        else if (t->wait.confidence != CONFIDENCE_GUESS)
+        else if (n > 0)
                 end_write(p, indent, STYLE_DIM, "chain is cut: ",
-                        n ? "whom the last one waits for could not be looked at, or went on "
-                            "meanwhile"
-                          : "whom it waits for could not be looked at, or went on meanwhile");
+                        "whom the last one waits for could not be looked at, or went on meanwhile");
 }
 
 /* A socket may have a timeout of its own, and the kernel could not be asked. */

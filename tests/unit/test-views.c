@@ -203,11 +203,11 @@ static void test_clauses(void **state)
                 { REASON_SLEEP, "sleeping for another 9 s", "is sleeping for another 9 s" },
                 { REASON_RUNNING, "running on CPU 3", "is running on CPU 3" },
                 { REASON_STOPPED, "stopped by a signal; SIGCONT continues it",
-                        "is stopped by a signal; SIGCONT continues it, for 14 min" },
+                        "is stopped by a signal, for 14 min; SIGCONT continues it" },
                 { REASON_ZOMBIE, "has exited; waiting for its parent",
                         "has exited; waiting for its parent" },
                 { REASON_UNKNOWN, "blocked in read; what for is not known",
-                        "is blocked in read; what for is not known, for 14 min" },
+                        "is blocked in read, for 14 min; what for is not known" },
         };
 
         for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {

@@ -370,8 +370,8 @@ static int job_start_whole(struct job *j)
                 return r < 0 ? r : 0;
         selection_reduce(selection, j->snapshot);
         j->next = 0;
-        j->captured = false;
-        return selection->n_targets > 0;
+        j->captured = !selection->n_targets;
+        return !j->captured;
 }
 
 /* Here what cannot hang; then, in a worker, the rest. */

@@ -11,6 +11,7 @@
  */
 #include "base/arena.h"
 
+#include <limits.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -126,17 +127,14 @@ char *arena_printf(struct arena *a, const char *format, ...)
 
 char *arena_vprintf(struct arena *a, const char *format, va_list ap)
 {
-        va_list again;
+        /* Formatted where it will be kept; what does not fit fails, and then nobody follows. */
+        char *p = (char *)a + a->used;
+        size_t left = a->size - a->used;
+        int len = a->failed ? -1 : vsnprintf(p, left < INT_MAX ? left : INT_MAX, format, ap);
 
-        va_copy(again, ap);
-        int len = vsnprintf(NULL, 0, format, ap);
-        char *p = NULL;
-        if (len < 0)
+        if (len < 0) {
                 a->failed = true;
-        else
-                p = arena_alloc(a, (size_t)len + 1);
-        if (p)
-                vsnprintf(p, (size_t)len + 1, format, again);
-        va_end(again);
-        return p;
+                return NULL;
+        }
+        return arena_alloc(a, (size_t)len + 1);
 }

@@ -115,6 +115,20 @@ static int recorded_error(int dir, const char *path)
         return -errno_from_name(name);
 }
 
+char *path_put_number(char *end, int number)
+{
+        char digits[12], *p = digits + sizeof(digits);
+        unsigned left = number < 0 ? 0U - (unsigned)number : (unsigned)number;
+
+        if (number < 0)
+                *end++ = '-';
+        *--p = 0;
+        do
+                *--p = (char)('0' + left % 10);
+        while (left /= 10);
+        return stpcpy(end, p);
+}
+
 int procio_open(struct procio *io, int dir, const char *path)
 {
         int fd = openat(dir, path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
@@ -239,10 +253,15 @@ ssize_t procio_link_of(
 static const char *fd_path(
         const struct procio *io, char path[static 64], const struct fd_ref *ref, const char *what)
 {
-        if (io->live)
-                snprintf(path, 64, "task/%d/%s/%d", (int)ref->tid, what, ref->fd);
-        else
-                snprintf(path, 64, "%s/%d", what, ref->fd);
+        char *end = path;
+
+        if (io->live) {
+                end = path_put_number(stpcpy(end, "task/"), ref->tid);
+                *end++ = '/';
+        }
+        end = stpcpy(end, what);
+        *end++ = '/';
+        path_put_number(end, ref->fd);
         return path;
 }
 

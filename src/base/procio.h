@@ -60,6 +60,12 @@ ssize_t procio_link_of(
         struct procio *io, int dir, const char *path, pid_t pid, const char **ret_text);
 
 /*
+ * Append a number to a path that has room for it (11 bytes and the NUL); returns the new end.
+ * Paths are made for every file of every thread: printf() would be a tenth of our own time.
+ */
+char *path_put_number(char *end, int number);
+
+/*
  * Files of an fd of a thread, whose table of fds need not be its process's (and the main
  * thread's is gone once that has exited). A recorded tree holds one table for the process.
  */

@@ -58,7 +58,7 @@ ssize_t stat_read(
         char name[64];
         ssize_t n;
 
-        snprintf(name, sizeof(name), "%sstat", path);
+        stpcpy(stpcpy(name, path), "stat"); /* path is "" or "TID/" */
         n = procio_read(io, dir, name, pid, HANG_EXEC, &text);
         if (n == -ETIMEDOUT)
                 return stat_substitute(io, dir, path, pid, ret);

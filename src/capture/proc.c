@@ -50,6 +50,16 @@ struct source {
         struct thread *spare; /* made for a thread that was not wanted */
 };
 
+struct reading {           /* of the threads of one process */
+        int dir;           /* of the process */
+        int tasks;         /* of its threads: shorter paths are found faster */
+        int stack_refused; /* errno */
+        int call_refused;
+        bool sched; /* the kernel has the sched file */
+        char comm[COMM_MAX + 1];
+        const char *comm_kept; /* the same, in the arena */
+};
+
 static void proc_close(struct source *src)
 {
         if (!src)
@@ -116,14 +126,17 @@ static int switches_read(
         return 1;
 }
 
-/* A thread's directory within the process's: "task/TID/NAME" */
+/* Within the directory of the process's threads: "TID/NAME" */
 static const char *task_path(char path[static 48], const struct thread *t, const char *name)
 {
-        snprintf(path, 48, "task/%d/%s", (int)t->tid, name);
+        char *end = path_put_number(path, t->tid);
+
+        *end++ = '/';
+        stpcpy(end, name);
         return path;
 }
 
-static ssize_t call_read(struct source *src, struct thread *t, int dir)
+static ssize_t call_read(struct source *src, struct thread *t, const struct reading *rd)
 {
         struct procfile_syscall call = { 0 };
         char path[48];
@@ -131,8 +144,8 @@ static ssize_t call_read(struct source *src, struct thread *t, int dir)
         ssize_t n;
 
         memset(&t->call, 0, sizeof(t->call));
-        n = procio_read(
-                src->io, dir, task_path(path, t, "syscall"), t->process->pid, HANG_EXEC, &text);
+        n = procio_read(src->io, rd->tasks, task_path(path, t, "syscall"), t->process->pid,
+                HANG_EXEC, &text);
         if (n < 0)
                 return n;
         if (procfile_syscall(text, (size_t)n, &call) <= 0)
@@ -150,35 +163,35 @@ static ssize_t call_read(struct source *src, struct thread *t, int dir)
         t->call.state = CALL_INSIDE;
         t->call.nr = call.nr;
         memcpy(t->call.args, call.args, sizeof(t->call.args));
-        t->call.abi = abi_detect(src->io, t, dir, &call, src->abi);
+        t->call.abi = abi_detect(src->io, t, rd->dir, &call, src->abi);
         t->call.desc = syscall_find(t->call.abi, call.nr);
         return 1;
 }
 
-static ssize_t wchan_read(struct source *src, struct thread *t, int dir)
+static ssize_t wchan_read(struct source *src, struct thread *t, const struct reading *rd)
 {
         char path[48];
         const char *text;
         ssize_t n;
 
         n = procio_read(
-                src->io, dir, task_path(path, t, "wchan"), t->process->pid, HANG_EXEC, &text);
+                src->io, rd->tasks, task_path(path, t, "wchan"), t->process->pid, HANG_EXEC, &text);
         if (n > 0 && strcmp(text, "0") != 0)
                 t->wchan = arena_strn(src->snapshot->arena, text, strcspn(text, "\n"));
         return 0;
 }
 
-static ssize_t stack_read(struct source *src, struct thread *t, int dir, int *refused)
+static ssize_t stack_read(struct source *src, struct thread *t, struct reading *rd)
 {
         char path[48];
         const char *text = "";
         ssize_t n;
 
         t->kernel_stack = NULL;
-        if (*refused) {
-                n = -*refused;
+        if (rd->stack_refused) {
+                n = -rd->stack_refused;
         } else {
-                n = procio_read(src->io, dir, task_path(path, t, "stack"), t->process->pid,
+                n = procio_read(src->io, rd->tasks, task_path(path, t, "stack"), t->process->pid,
                         HANG_EXEC, &text);
         }
         if (n >= 0) {
@@ -187,24 +200,15 @@ static ssize_t stack_read(struct source *src, struct thread *t, int dir, int *re
                 if (!t->kernel_stack || t->kernel_stack->n_frames || src->query->raw)
                         return t->kernel_stack ? 1 : -ENOMEM;
                 /* The kernel printed no frames, as for a thread that runs. */
-                return wchan_read(src, t, dir);
+                return wchan_read(src, t, rd);
         }
         t->kernel_stack_error = (int)-n;
         if (is_refusal(n))
-                *refused = (int)-n;
+                rd->stack_refused = (int)-n;
         if (!is_refusal(n) && n != -ENOENT && n != -ETIMEDOUT)
                 return n;
-        return wchan_read(src, t, dir);
+        return wchan_read(src, t, rd);
 }
-
-struct reading { /* of the threads of one process */
-        int dir;
-        int stack_refused; /* errno */
-        int call_refused;
-        bool sched; /* the kernel has the sched file */
-        char comm[COMM_MAX + 1];
-        const char *comm_kept; /* the same, in the arena */
-};
 
 /* One attempt. 1: read; 0: it ran meanwhile; <0: it is gone, or no memory. */
 static int thread_attempt(struct source *src, struct thread *t, struct reading *rd, int fd)
@@ -219,7 +223,7 @@ static int thread_attempt(struct source *src, struct thread *t, struct reading *
         if (r < 0)
                 return r;
         t->has_switches = r > 0;
-        n = stat_read(src->io, rd->dir, task_path(path, t, ""), t->process->pid, &stat);
+        n = stat_read(src->io, rd->tasks, task_path(path, t, ""), t->process->pid, &stat);
         if (n < 0)
                 return (int)n;
         if (n > 0) {
@@ -232,11 +236,11 @@ static int thread_attempt(struct source *src, struct thread *t, struct reading *
                 }
                 t->comm = rd->comm_kept;
         }
-        n = stack_read(src, t, rd->dir, &rd->stack_refused);
+        n = stack_read(src, t, rd);
         if (n < 0)
                 return (int)n;
         if (!src->query->raw && !rd->call_refused) {
-                n = call_read(src, t, rd->dir);
+                n = call_read(src, t, rd);
                 /* Missing for a thread that has gone, too; then the count is gone as well. */
                 if (is_refusal(n) || n == -ENOENT || n == -ETIMEDOUT)
                         rd->call_refused = (int)-n;
@@ -303,11 +307,11 @@ static int thread_read(struct source *src, struct process *p, pid_t tid, struct 
         t->from_files = true;
         t->cpu = -1;
         if (rd->sched) {
-                fd = procio_open(src->io, rd->dir, task_path(path, t, "sched"));
+                fd = procio_open(src->io, rd->tasks, task_path(path, t, "sched"));
                 rd->sched = fd >= 0 || fd == -ESRCH;
         }
         if (!rd->sched)
-                fd = procio_open(src->io, rd->dir, task_path(path, t, "status"));
+                fd = procio_open(src->io, rd->tasks, task_path(path, t, "status"));
         if (fd < 0)
                 return 0;
         for (int i = 0; i < ATTEMPTS && r == 0; i++)
@@ -353,19 +357,20 @@ static int threads_read(
         struct dirent *e;
         int fd, r;
 
+        fd = openat(rd->dir, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        d = fd < 0 ? NULL : fdopendir(fd);
+        if (!d) {
+                if (fd >= 0)
+                        close(fd);
+                return 0;
+        }
+        rd->tasks = fd;
         if (t->tid) {
                 for (size_t i = 0; i < n; i++) {
                         r = thread_add(src, p, t[i].tid, rd);
                         if (r < 0)
                                 return r;
                 }
-                return 0;
-        }
-        fd = openat(rd->dir, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        d = fd < 0 ? NULL : fdopendir(fd);
-        if (!d) {
-                if (fd >= 0)
-                        close(fd);
                 return 0;
         }
         while ((e = readdir(d))) { /* NOLINT(concurrency-mt-unsafe): own stream */

@@ -25,20 +25,48 @@ static bool has_debug_frame(const struct module *m)
                image_section(elf, ".zdebug_frame", &header);
 }
 
-static void cfi_open(struct module *m)
+/*
+ * What dwarf_errno() is when no FDE covers an address; libdw's header does not tell. No code is at
+ * the last address of all.
+ */
+static int no_match(Dwarf_CFI *table)
 {
-        Dwarf *dwarf;
+        Dwarf_Frame *frame = NULL;
 
-        if (m->cfi_tried)
-                return;
-        m->cfi_tried = true;
-        if (m->main.machine == EM_AARCH64 && !m->signing_tried)
-                m->signing = signing_read(m);
-        m->signing_tried = true;
-        m->eh_frame = dwarf_getcfi_elf(m->main.elf);
-        dwarf = has_debug_frame(m) ? module_dwarf(m) : NULL;
-        if (dwarf)
-                m->debug_frame = dwarf_getcfi(dwarf);
+        if (dwarf_cfi_addrframe(table, UINT64_MAX, &frame) == 0) {
+                free(frame);
+                return 0;
+        }
+        return dwarf_errno();
+}
+
+static struct cfi_table *cfi_eh_frame(struct module *m)
+{
+        struct cfi_table *t = &m->eh_frame;
+
+        if (!t->tried) {
+                t->tried = true;
+                if (m->main.machine == EM_AARCH64)
+                        m->signing = signing_read(m);
+                t->cfi = dwarf_getcfi_elf(m->main.elf);
+                t->no_match = t->cfi ? no_match(t->cfi) : 0;
+        }
+        return t->cfi ? t : NULL;
+}
+
+/* Only if the first has nothing. */
+static struct cfi_table *cfi_debug_frame(struct module *m)
+{
+        struct cfi_table *t = &m->debug_frame;
+
+        if (!t->tried) {
+                Dwarf *dwarf = has_debug_frame(m) ? module_dwarf(m) : NULL;
+
+                t->tried = true;
+                t->cfi = dwarf ? dwarf_getcfi(dwarf) : NULL;
+                t->no_match = t->cfi ? no_match(t->cfi) : 0;
+        }
+        return t->cfi ? t : NULL;
 }
 
 static unsigned registers_of(uint16_t machine)
@@ -151,25 +179,38 @@ static bool row_compile(struct module *m, Dwarf_Frame *frame, uint64_t address, 
         return true;
 }
 
+/* False: the table has no row for it. */
+static bool cfi_ask(struct module *m, struct cfi_table *t, uint64_t address, struct cfi_row *ret)
+{
+        const struct cfi_row bad = { .start = address, .end = address + 1, .status = CFI_BAD };
+        _cleanup_free_ Dwarf_Frame *frame = NULL;
+
+        if (!t)
+                return false;
+        if (dwarf_cfi_addrframe(t->cfi, address, &frame) != 0) {
+                if (dwarf_errno() == t->no_match)
+                        return false;
+                *ret = bad;
+        } else if (!row_compile(m, frame, address, ret)) {
+                *ret = bad;
+        }
+        return true;
+}
+
 void cfi_row(struct module *m, uint64_t address, struct cfi_row *ret_row)
 {
         const struct cfi_row none = { .start = address, .end = address + 1, .status = CFI_NONE };
-        Dwarf_CFI *tables[2];
 
         *ret_row = none;
-        if (!registers_of(m->main.machine))
+        if (!registers_of(m->main.machine) || address == UINT64_MAX)
                 return;
-        cfi_open(m);
-        tables[0] = m->eh_frame;
-        tables[1] = m->debug_frame;
-        for (size_t i = 0; i < ARRAY_SIZE(tables); i++) {
-                _cleanup_free_ Dwarf_Frame *frame = NULL;
+        if (cfi_ask(m, cfi_eh_frame(m), address, ret_row) && ret_row->status == CFI_ROW)
+                return;
+        /* A row that could be had from nowhere stays bad. */
+        if (cfi_debug_frame(m)) {
+                struct cfi_row row = none;
 
-                if (!tables[i] || dwarf_cfi_addrframe(tables[i], address, &frame) != 0)
-                        continue;
-                if (row_compile(m, frame, address, ret_row))
-                        return;
-                *ret_row = none;
-                ret_row->status = CFI_BAD;
+                if (cfi_ask(m, &m->debug_frame, address, &row))
+                        *ret_row = row;
         }
 }

@@ -51,8 +51,6 @@ Elf_Scn *image_section(Elf *elf, const char *name, GElf_Shdr *ret_header)
 
 static void image_close(struct image *i)
 {
-        if (i->dwarf)
-                dwarf_end(i->dwarf);
         if (i->elf)
                 elf_end(i->elf);
         if (i->fd >= 0)
@@ -235,17 +233,37 @@ int module_open_memory(struct module *m, void *image, size_t size)
         return r < 0 ? r : module_begin(m);
 }
 
+static void image_dwarf_close(struct image *i)
+{
+        if (i->dwarf) {
+                dwarf_setalt(i->dwarf, ALT_NONE);
+                dwarf_end(i->dwarf);
+        }
+        i->dwarf = NULL;
+        i->dwarf_tried = false;
+}
+
+bool module_dwarf_opened(const struct module *m)
+{
+        return m->main.dwarf || m->debug.dwarf || m->alt.dwarf;
+}
+
+void module_dwarf_close(struct module *m)
+{
+        cuset_free(m->units);
+        m->units = NULL;
+        m->debug_frame = (struct cfi_table){ 0 };
+        image_dwarf_close(&m->debug);
+        image_dwarf_close(&m->main);
+        image_dwarf_close(&m->alt);
+}
+
 /* What was read before there was another file to read from. */
 static void module_forget(struct module *m)
 {
+        module_dwarf_close(m);
         symtab_free(m->symbols);
         m->symbols = NULL;
-        cuset_free(m->units);
-        m->units = NULL;
-        if (m->eh_frame)
-                dwarf_cfi_end(m->eh_frame);
-        m->eh_frame = m->debug_frame = NULL;
-        m->cfi_tried = false;
 }
 
 void module_close(struct module *m)
@@ -253,14 +271,15 @@ void module_close(struct module *m)
         module_forget(m);
         symtab_free(m->exported);
         m->exported = NULL;
-        image_close(&m->mini);
-        image_close(&m->debug);
-        if (m->main.dwarf)
-                dwarf_setalt(m->main.dwarf, ALT_NONE);
-        image_close(&m->main);
-        image_close(&m->alt);
+        if (m->eh_frame.cfi)
+                dwarf_cfi_end(m->eh_frame.cfi);
+        m->eh_frame = (struct cfi_table){ 0 };
         signing_free(m->signing);
         m->signing = NULL;
+        image_close(&m->mini);
+        image_close(&m->debug);
+        image_close(&m->main);
+        image_close(&m->alt);
 }
 
 /* The CRC-32 that a debug link has of the whole file. */

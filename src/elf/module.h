@@ -30,14 +30,18 @@ struct image { /* an opened file */
         uint16_t machine, type;
 };
 
+struct cfi_table {
+        Dwarf_CFI *cfi; /* NULL: there is none, or not tried */
+        bool tried;
+        int no_match; /* libdw's error number for "no row" */
+};
+
 struct module {
         struct image main, debug, alt, mini; /* elf NULL: not there */
         struct elf_facts facts;
         bool mini_tried;
-        Dwarf_CFI *eh_frame, *debug_frame;
-        bool cfi_tried;
+        struct cfi_table eh_frame, debug_frame;
         struct signing *signing; /* arm64: which return addresses are signed; NULL: none */
-        bool signing_tried;
         struct symtab *symbols;  /* of all images; NULL: not read yet */
         struct symtab *exported; /* .dynsym of the file itself */
         struct cuset *units;
@@ -55,6 +59,10 @@ int module_debug(struct module *m, enum elf_debug kind, int fd, struct elf_facts
 
 /* DWARF of the module, from wherever it is; NULL: none. */
 Dwarf *module_dwarf(struct module *m);
+
+/* Give back the memory that DWARF takes; it is opened again when it is wanted. */
+void module_dwarf_close(struct module *m);
+bool module_dwarf_opened(const struct module *m);
 
 /* What .gnu_debugdata holds, decompressed; NULL: none. */
 Elf *module_mini(struct module *m);

@@ -18,10 +18,13 @@
 #include "elf/names.h"
 #include "elf/wire.h"
 
+#define DWARF_MAX 12 /* modules whose DWARF is open at once: each takes megabytes */
+
 struct server {
         int socket;
         struct module **modules; /* by id; NULL: none */
         size_t n_modules;
+        struct module *recent[DWARF_MAX]; /* with DWARF open, the latest first; NULL: none */
 };
 
 /* Exactly n bytes, and the fd that came with them. 0: the other side has gone; 1. */
@@ -137,6 +140,21 @@ static int server_rows(struct module *m, const uint64_t *addresses, size_t n, st
         return 0;
 }
 
+/* This module was used: if its DWARF is open now, that of another may have to go. */
+static void server_touch(struct server *s, struct module *m)
+{
+        size_t at = 0;
+
+        if (!module_dwarf_opened(m))
+                return;
+        while (at < DWARF_MAX - 1 && s->recent[at] && s->recent[at] != m)
+                at++;
+        if (s->recent[at] && s->recent[at] != m)
+                module_dwarf_close(s->recent[at]);
+        memmove(s->recent + 1, s->recent, at * sizeof(*s->recent));
+        s->recent[0] = m;
+}
+
 /* fd: -1 for none; it is consumed. */
 static int server_do(struct server *s, const struct wire_request *q, const uint64_t *addresses,
         int fd, struct answer *a)
@@ -162,10 +180,13 @@ static int server_do(struct server *s, const struct wire_request *q, const uint6
         if (!m)
                 return -EINVAL;
         if (q->op == WIRE_ROWS)
-                return server_rows(m, addresses, q->n, a);
-        if (q->op == WIRE_NAMES)
-                return names_answer(m, (enum elf_names)q->flags, addresses, q->n, a);
-        return -EINVAL;
+                r = server_rows(m, addresses, q->n, a);
+        else if (q->op == WIRE_NAMES)
+                r = names_answer(m, (enum elf_names)q->flags, addresses, q->n, a);
+        else
+                r = -EINVAL;
+        server_touch(s, m);
+        return r;
 }
 
 static int server_request(struct server *s, const struct wire_request *q, int fd)

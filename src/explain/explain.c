@@ -35,6 +35,7 @@ struct match {
 struct situation { /* all that the rules ask of a thread before its object */
         struct {
                 const struct stack *stack;
+                const char *wchan; /* each thread's own */
                 const struct syscall_desc *desc;
                 int call_state;
                 char state;
@@ -43,6 +44,7 @@ struct situation { /* all that the rules ask of a thread before its object */
         } key;
         struct match *matches;
         size_t n_matches;
+        const char *frame; /* evidence of where it sleeps; NULL: none */
         UT_hash_handle hh;
 };
 
@@ -170,12 +172,12 @@ static const struct situation *situation_find(struct explainer *e, const struct 
 
         memset(&probe.key, 0, sizeof(probe.key));
         probe.key.stack = t->kernel_stack;
+        probe.key.wchan = t->wchan;
         probe.key.desc = t->call.desc;
         probe.key.call_state = t->call.state;
         probe.key.state = t->state;
         probe.key.kernel = t->process->kernel;
         place_find(e, t, &probe.key.user);
-        /* Without a stack there may be a wchan, which is each thread's own. */
         s = NULL;
         if (t->kernel_stack)
                 HASH_FIND(hh, e->situations, &probe.key, sizeof(probe.key), s);
@@ -195,6 +197,7 @@ static const struct situation *situation_find(struct explainer *e, const struct 
                 return NULL;
         }
         memcpy(s->matches, matches, n * sizeof(*matches));
+        s->frame = thread_leaf_evidence(e->arena, t);
         HASH_ADD(hh, e->situations, key, sizeof(s->key), s);
         return s;
 }
@@ -295,11 +298,10 @@ static void evidence_user(struct explainer *e, struct thread *t)
                 evidence_add(&t->wait, arena_printf(e->arena, "user frame %s", frame));
 }
 
-static void evidence_fill(struct explainer *e, struct thread *t, const struct match *m)
+static void evidence_fill(
+        struct explainer *e, struct thread *t, const struct match *m, const char *frame)
 {
         struct wait *w = &t->wait;
-        bool known;
-        const char *leaf = thread_leaf(t, &known);
 
         if (t->call.state == CALL_INSIDE) {
                 const char *call = call_format(e->arena, &t->call);
@@ -309,12 +311,7 @@ static void evidence_fill(struct explainer *e, struct thread *t, const struct ma
         } else if (t->call.state == CALL_OUTSIDE && !t->process->kernel && t->state != 'Z') {
                 evidence_add(w, "outside of a system call");
         }
-        if (t->kernel_stack && leaf)
-                evidence_add(w, arena_printf(e->arena, "kernel frame %s", leaf));
-        else if (t->wchan)
-                evidence_add(w, arena_printf(e->arena, "wchan %s", t->wchan));
-        else if (!t->kernel_stack && t->kernel_stack_error && t->state != 'R')
-                evidence_add(w, "kernel stack not readable");
+        evidence_add(w, frame);
         if (m->rule->user || m->rule->caller)
                 evidence_user(e, t);
         if (t->wait.object && t->wait.object->fd >= 0)
@@ -427,7 +424,8 @@ static void owners_fill(struct explainer *e, struct thread *t)
                 if (o && o->pid) {
                         owner_set(e, w, o->pid, 0, o->comm, ROLE_CHILD);
                 } else if (t->call.desc && !t->call.object && p->n_children &&
-                           call_is(&t->call, "wait4|waitpid|waitid")) {
+                           call_is(&t->call, "wait4|waitpid|waitid") &&
+                           when_wait_hidden(t) == FALSE) {
                         w->on = p->children;
                         w->n_on = p->n_children;
                         w->on_any = true;
@@ -468,7 +466,7 @@ static void verdict_unknown(struct explainer *e, struct thread *t, const char *t
         t->wait.confidence = CONFIDENCE_GUESS;
         t->wait.object = t->call.object && t->call.object->kind ? t->call.object : NULL;
         t->wait.text = text;
-        evidence_fill(e, t, &m);
+        evidence_fill(e, t, &m, thread_leaf_evidence(e->arena, t));
 }
 
 static const char *unknown_text(struct explainer *e, const struct thread *t)
@@ -520,7 +518,7 @@ static int explain_thread(struct explainer *e, struct thread *t)
                 w->object = wait_object(e, m, t);
                 owners_fill(e, t);
                 w->text = words_sentence(e->arena, m->rule, t, w->object);
-                evidence_fill(e, t, m);
+                evidence_fill(e, t, m, s->frame);
                 return 0;
         }
         verdict_unknown(e, t, unknown_text(e, t));

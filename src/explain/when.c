@@ -7,6 +7,7 @@
 #include <sched.h>
 #include <string.h>
 
+#include "base/arena.h"
 #include "resolve/syscall.h"
 #include "symbol/stacktext.h"
 
@@ -42,8 +43,10 @@ const char *thread_leaf(const struct thread *t, bool *ret_known)
 
                 if (f->unreliable)
                         continue;
-                if (!f->symbol) /* a name is missing where the answer may be */
+                if (!f->symbol) { /* a name is missing where the answer may be */
+                        *ret_known = false;
                         break;
+                }
                 if (!symbol_matches(f->symbol, HELPERS))
                         return f->symbol;
         }
@@ -52,6 +55,20 @@ const char *thread_leaf(const struct thread *t, bool *ret_known)
                 *ret_known = true;
                 return t->wchan;
         }
+        return NULL;
+}
+
+const char *thread_leaf_evidence(struct arena *a, const struct thread *t)
+{
+        bool known;
+        const char *leaf = thread_leaf(t, &known);
+
+        if (t->kernel_stack && t->kernel_stack->n_frames && leaf)
+                return arena_printf(a, "kernel frame %s", leaf);
+        if (t->wchan)
+                return arena_printf(a, "wchan %s", t->wchan);
+        if (!t->kernel_stack && t->kernel_stack_error && t->state != 'R')
+                return "kernel stack not readable";
         return NULL;
 }
 
@@ -382,6 +399,17 @@ enum truth when_wait_named(const struct thread *t)
 enum truth when_wait_pidfd(const struct thread *t)
 {
         return call_is(&t->call, "waitid") && t->call.args[0] == 3 /* P_PIDFD */ ? TRUE : FALSE;
+}
+
+enum truth when_wait_hidden(const struct thread *t)
+{
+        const struct call *c = &t->call;
+
+        if (c->state != CALL_INSIDE || c->object)
+                return FALSE;
+        if (call_is(c, "waitid"))
+                return c->args[0] != 0 /* P_ALL */ ? TRUE : FALSE;
+        return (int32_t)c->args[0] != -1 ? TRUE : FALSE;
 }
 
 enum truth when_wait_group(const struct thread *t)

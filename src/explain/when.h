@@ -7,9 +7,14 @@
 /*
  * The innermost function of a stack that says what is waited for: helpers through which
  * everything sleeps (schedule_timeout, wait_woken …) are passed over, and so are frames that
- * the kernel marked as unreliable. NULL: none. *ret_known is false where there is no stack.
+ * the kernel marked as unreliable. NULL: none. *ret_known is false where there is no stack, or
+ * a name is missing in it where the answer may be.
  */
 const char *thread_leaf(const struct thread *t, bool *ret_known);
+
+struct arena;
+/* The same as evidence: "kernel frame pipe_read". NULL: none. */
+const char *thread_leaf_evidence(struct arena *a, const struct thread *t);
 
 /* Is one of these functions on the stack? */
 enum truth thread_within(const struct thread *t, const char *list);
@@ -53,5 +58,6 @@ enum truth when_no_children(const struct thread *t); /* known to have none */
 enum truth when_child_named(const struct thread *t);
 enum truth when_wait_named(const struct thread *t); /* a process, child or not */
 enum truth when_wait_pidfd(const struct thread *t);
+enum truth when_wait_hidden(const struct thread *t); /* by a number that is of another namespace */
 enum truth when_wait_group(const struct thread *t);
 enum truth when_vfork(const struct thread *t);

@@ -220,6 +220,8 @@ static void add_object(struct line *l, const struct object *o, const char *kind)
                 add(l, "%s %llu", w->prefix, (unsigned long long)o->inode);
         else if (o->fd >= 0 && !o->kind && !kind)
                 add(l, "a file"); /* of which a log tells the number only */
+        else if (o->fd >= 0 && o->kind && strcmp(o->kind, "process") == 0)
+                add(l, "the process of a pidfd");
         else
                 add_noun(l, o->kind ? o->kind : kind);
         if (o->fd >= 0)
@@ -389,6 +391,11 @@ static void add_members(struct line *l, const struct object *o)
         bool in = o->members[0].events & POLLIN, out = o->members[0].events & POLLOUT;
         const struct object *only = o->members[0].object;
 
+        if (in && only && only->kind && strcmp(only->kind, "process") == 0) {
+                add_object(l, only, NULL);
+                add(l, " to end");
+                return;
+        }
         add(l, "%s", in && !out ? "input " : out && !in ? "room " : "an event ");
         if (in && !out && only && only->remote) {
                 add(l, "from ");

@@ -14,6 +14,7 @@
 #include "graph/fold.h"
 #include "model.h"
 #include "render/chains.h"
+#include "render/namesakes.h"
 #include "render/page.h"
 #include "resolve/syscall.h"
 
@@ -45,6 +46,14 @@ static void label_cut(
         label_begin(p, indent, label);
         page_cut(p, style, text);
         page_end(p);
+}
+
+void command_write(struct page *p, const struct process *process)
+{
+        const char *words = command_words(p, process);
+
+        if (words)
+                label_cut(p, 2, "command", STYLE_PLAIN, words);
 }
 
 /*
@@ -184,6 +193,8 @@ static const char *events_words(const struct object *o, uint32_t events)
         bool in = events & (POLLIN | POLLRDNORM | POLLRDBAND);
         bool out = events & (POLLOUT | POLLWRNORM | POLLWRBAND);
 
+        if (in && o && o->kind && strcmp(o->kind, "process") == 0)
+                return "for its end";
         if (in && o && o->state && strcmp(o->state, "LISTEN") == 0)
                 return "for clients to connect";
         if (in && out)
@@ -217,6 +228,9 @@ static const char *object_words(struct page *p, const struct object *o)
         }
         if (kind && strcmp(kind, "pipe") == 0 && o->inode)
                 return page_join(p, kind, " ", page_number(p, o->inode), NULL);
+        if (kind && o->pid)
+                return page_join(p, o->comm ? page_safe(p, o->comm, ESCAPE_NAME_MAX) : kind, " (",
+                        page_number(p, (uint64_t)o->pid), ")", NULL);
         if (kind)
                 return page_safe(p, kind, ESCAPE_NAME_MAX);
         return o->link ? page_safe(p, o->link, ESCAPE_PATH_MAX) : "unknown";
@@ -412,11 +426,10 @@ static void user_stack_write(struct page *p, const struct thread *t, unsigned in
                         page_join(p, "… (", page_safe(p, stack->gap, ESCAPE_PATH_MAX), ")", NULL));
 }
 
-void details_write(struct page *p, const struct group *g, unsigned indent)
+static void facts_write(struct page *p, const struct group *g, unsigned indent)
 {
         const struct thread *t = g->threads[0];
 
-        sentence_write(p, g, indent);
         owners_write(p, t, indent);
         chain_write(p, t, indent);
         if (t->wait.object)
@@ -426,4 +439,17 @@ void details_write(struct page *p, const struct group *g, unsigned indent)
         if (!p->no_kernel)
                 kernel_stack_write(p, t, indent);
         user_stack_write(p, t, indent);
+}
+
+void details_write(struct page *p, const struct group *g, unsigned indent)
+{
+        sentence_write(p, g, indent);
+        facts_write(p, g, indent);
+}
+
+void details_write_command(struct page *p, const struct group *g, unsigned indent)
+{
+        sentence_write(p, g, indent);
+        command_write(p, g->threads[0]->process);
+        facts_write(p, g, indent);
 }

@@ -7,13 +7,20 @@
 struct gap;
 struct group;
 struct page;
+struct process;
 struct thread;
 
 /* Of a group of look-alikes, which share all of it but their times and call arguments. */
 void details_write(struct page *p, const struct group *g, unsigned indent);
+
+/* The same of a process that its name alone does not tell from others. */
+void details_write_command(struct page *p, const struct group *g, unsigned indent);
 
 /* "backup (pid 91)", for a list. */
 const char *thread_label(struct page *p, const struct thread *t);
 
 /* "missing: …" (text.c) */
 void gap_write(struct page *p, const struct gap *g);
+
+/* A line "command" alone, below the header of a process with several threads. */
+void command_write(struct page *p, const struct process *process);

@@ -18,6 +18,7 @@
 #include "render/chains.h"
 #include "render/details.h"
 #include "render/marks.h"
+#include "render/namesakes.h"
 #include "render/page.h"
 
 #define RANGES_SHOWN 32
@@ -30,7 +31,8 @@ static const char *state_words(const struct thread *t)
         case 'R':
                 if (t->has_on_cpu)
                         return t->on_cpu ? "running" : "ready to run";
-                return t->wait.reason == REASON_RUNNABLE ? "ready to run" : "running";
+                return t->wait.reason == REASON_RUNNABLE ? "ready to run"
+                                                         : "running or ready to run";
         case 'S':
                 return "sleeping";
         case 'D':
@@ -74,7 +76,7 @@ static const char *time_words(struct page *p, const struct group *g)
                         longest = t;
         }
         /* What is on a CPU is not off it, whatever it was before. */
-        if (!shortest || strcmp(state_words(g->threads[0]), "running") == 0)
+        if (!shortest || strncmp(state_words(g->threads[0]), "running", 7) == 0)
                 return "";
 
         /* Clocks are read at slightly different moments: not a time below zero. */
@@ -189,7 +191,7 @@ static void process_title(struct page *p, const struct process *process)
 
 /* The compact form: one thread, either the only one or the only one asked for. */
 static void process_compact(
-        struct page *p, const struct process *process, const struct group *g, char mark)
+        struct page *p, const struct process *process, const struct group *g, char mark, bool named)
 {
         const struct thread *t = g->threads[0];
         const char *which = "";
@@ -207,7 +209,10 @@ static void process_compact(
         page_flow(p, STYLE_PLAIN, which);
         state_write(p, g);
         page_end(p);
-        details_write(p, g, 2);
+        if (named)
+                details_write_command(p, g, 2);
+        else
+                details_write(p, g, 2);
 }
 
 static void group_write(
@@ -242,9 +247,9 @@ static void process_header(struct page *p, const struct process *process, size_t
         page_end(p);
 }
 
-/* > 0: something was written. */
-static int process_write(
-        struct page *p, const struct process *process, const struct marks *m, bool first)
+/* named: by its command line, too. > 0: something was written. */
+static int process_write(struct page *p, const struct process *process, const struct marks *m,
+        bool named, bool first)
 {
         struct fold fold;
         size_t n_shown = 0;
@@ -260,9 +265,11 @@ static int process_write(
         if (n_shown > 0 && !first)
                 page_end(p);
         if (n_shown == 1) {
-                process_compact(p, process, &fold.groups[0], group_mark(m, &fold.groups[0]));
+                process_compact(p, process, &fold.groups[0], group_mark(m, &fold.groups[0]), named);
         } else if (n_shown > 1) {
                 process_header(p, process, n_shown, m->before && all_new ? '+' : ' ');
+                if (named)
+                        command_write(p, process);
                 for (size_t i = 0; i < fold.n_groups && page_block(p); i++)
                         group_write(p, process, &fold.groups[i], group_mark(m, &fold.groups[i]));
         }
@@ -351,6 +358,7 @@ static void footer_write(
 int render_text(FILE *out, const struct snapshot *s, const struct snapshot *previous, bool colour,
         unsigned columns)
 {
+        struct namesakes *namesakes = NULL;
         struct marks marks;
         struct page page;
         bool first = true;
@@ -358,8 +366,11 @@ int render_text(FILE *out, const struct snapshot *s, const struct snapshot *prev
         int r = marks_init(&marks, s, previous);
         if (r < 0)
                 return r;
-        r = page_init(&page, out, colour, columns, previous != NULL);
+        r = namesakes_new(s, &namesakes);
+        if (r >= 0)
+                r = page_init(&page, out, colour, columns, previous != NULL);
         if (r < 0) {
+                namesakes_free(namesakes);
                 marks_done(&marks);
                 return r;
         }
@@ -367,7 +378,7 @@ int render_text(FILE *out, const struct snapshot *s, const struct snapshot *prev
         for_each_process(p, s) {
                 if (!page_block(&page))
                         break;
-                r = process_write(&page, p, &marks, first);
+                r = process_write(&page, p, &marks, namesakes_has(namesakes, p), first);
                 if (r < 0)
                         break;
                 if (r > 0)
@@ -381,6 +392,7 @@ int render_text(FILE *out, const struct snapshot *s, const struct snapshot *prev
         if (r >= 0 && page_block(&page))
                 footer_write(&page, s, &marks, first);
         marks_done(&marks);
+        namesakes_free(namesakes);
 
         int error = page_done(&page);
         return r < 0 ? r : error;

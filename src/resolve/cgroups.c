@@ -202,9 +202,11 @@ void cgroups_resolve(struct resolver *r, struct thread *t)
                 return;
         if (t->state == 'R')
                 controller = "cpu";
-        else if (t->kernel_stack && stack_has(t->kernel_stack, freezer))
+        else if (resolver_stack_has(r, t, STACK_FREEZER, freezer) ||
+                 (t->wchan && symbol_matches(t->wchan, freezer)))
                 controller = "freezer";
-        else if (t->kernel_stack && stack_has(t->kernel_stack, memory))
+        else if (resolver_stack_has(r, t, STACK_MEMORY, memory) ||
+                 (t->wchan && symbol_matches(t->wchan, memory)))
                 controller = "memory";
         /* A machine may have both: v1's own hierarchy of the controller, and the unified one. */
         if (controller && !hierarchy_search(r, t, controller, false))

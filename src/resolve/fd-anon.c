@@ -58,13 +58,21 @@ static bool pidfd_match(const struct fd_view *v)
         return is_anon(v, "pidfd");
 }
 
-/* "Pid:\t4242" as seen from here; -1 once it has ended */
+/* "Pid:\t4242" as seen from here; -1 once it has ended, 0 in a namespace out of our sight */
 static void pidfd_parse(const struct fd_view *v, struct object *o)
 {
+        const char *text;
+        char path[32];
         uint64_t pid;
+        ssize_t n;
 
-        if (fdinfo_number(v->info, "Pid", 10, &pid) && pid > 0 && pid <= INT32_MAX)
-                o->pid = (pid_t)pid;
+        if (!fdinfo_number(v->info, "Pid", 10, &pid) || !pid || pid > INT32_MAX)
+                return;
+        o->pid = (pid_t)pid;
+        snprintf(path, sizeof(path), "%d/comm", (int)pid);
+        n = procio_read(v->io, procio_root(v->io), path, o->pid, HANG_NONE, &text);
+        if (n > 0)
+                o->comm = arena_strn(v->arena, text, (size_t)(text[n - 1] == '\n' ? n - 1 : n));
 }
 
 static bool uring_match(const struct fd_view *v)

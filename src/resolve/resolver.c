@@ -38,6 +38,7 @@
 #include "resolve/syscall.h"
 #include "resolve/sysvipc.h"
 #include "resolve/tids.h"
+#include "symbol/stacktext.h"
 
 #define DEPTH_MAX 3 /* an epoll set may hold epoll sets */
 
@@ -46,6 +47,13 @@ struct kept {
         struct object *object;
         UT_hash_handle hh;
 };
+
+struct asked { /* of a stack; bits by enum stack_question */
+        const struct stack *stack;
+        unsigned known, has;
+};
+
+#define ASKED_MAX 64 /* stacks of which answers are kept, by their numbers */
 
 struct resolver {
         struct procio *io;
@@ -56,9 +64,11 @@ struct resolver {
         struct locks *locks;
         struct tids *tids;
         struct fdscan *fdscan; /* NULL: not asked for yet */
-        struct kept *kept; /* of the process in hand */
-        pid_t kept_tid;    /* a thread that has this table of fds */
-        bool kept_own;     /* the thread in hand is known to have it too */
+        struct kept *kept;     /* of the process in hand */
+        pid_t kept_tid;        /* a thread that has this table of fds */
+        bool kept_own;         /* the thread in hand is known to have it too */
+        bool no_kcmp;          /* the kernel does not compare tables */
+        enum { TABLE_UNASKED, TABLE_ASSUMED, TABLE_OWN } table; /* of the thread in hand */
         struct process *process;
         struct thread *thread;
         int dir;
@@ -66,6 +76,7 @@ struct resolver {
         bool net_ns_asked;
         bool refused; /* an fd of the thread in hand could not be looked at */
         bool bound;   /* members of a set were left out for its depth */
+        struct asked asked[ASKED_MAX];
 };
 
 int resolver_new(struct procio *io, struct snapshot *s, struct socket_query **queries,
@@ -181,6 +192,25 @@ bool resolver_own_link(struct resolver *r, const char *path, char ret[static 64]
 struct snapshot *resolver_snapshot(struct resolver *r)
 {
         return r->snapshot;
+}
+
+bool resolver_stack_has(
+        struct resolver *r, const struct thread *t, enum stack_question question, const char *list)
+{
+        const struct stack *stack = t->kernel_stack;
+        unsigned bit = 1U << question;
+        struct asked *a;
+
+        if (!stack)
+                return false;
+        a = &r->asked[stack->id % ASKED_MAX];
+        if (a->stack != stack)
+                *a = (struct asked){ .stack = stack };
+        if (!(a->known & bit)) {
+                a->known |= bit;
+                a->has |= stack_has(stack, list) ? bit : 0;
+        }
+        return a->has & bit;
 }
 
 /* "net:[4026531840]" */
@@ -299,16 +329,63 @@ static struct object *fd_look(struct resolver *r, const struct fd_ref *ref, cons
  * say whether two share one (kcmp(2)), a link with an inode is still enough to know an object
  * again, and "anon_inode:[eventfd]" is not.
  */
-static void kept_check(struct resolver *r, pid_t tid)
+static int table_compare(pid_t a, pid_t b)
 {
-        long r_kcmp = 0;
+        return a == b ? 0 : (int)syscall(SYS_kcmp, a, b, KCMP_FILES, 0, 0);
+}
 
+/*
+ * Nearly all threads have the main thread's table, whose links are read by a shorter path, and
+ * from names that the kernel has made already. That is taken for granted first, and checked
+ * when all have been read: a main thread that left the table meanwhile cannot come back to it.
+ */
+static void table_choose(struct resolver *r, pid_t tid)
+{
+        int r_kcmp = 0;
+
+        if (r->table != TABLE_UNASKED)
+                return;
+        if (procio_live(r->io) && r->kept_tid == r->process->pid && tid != r->kept_tid &&
+                !r->no_kcmp) {
+                r->table = TABLE_ASSUMED;
+                r->kept_own = true;
+                return;
+        }
         if (procio_live(r->io) && r->kept_tid && tid != r->kept_tid)
-                r_kcmp = syscall(SYS_kcmp, r->kept_tid, tid, KCMP_FILES, 0, 0);
+                r_kcmp = table_compare(r->kept_tid, tid);
         if (r_kcmp > 0)
                 kept_clear(r);
         r->kept_own = r_kcmp >= 0;
         r->kept_tid = tid;
+        r->table = TABLE_OWN;
+}
+
+/* False: the assumption was wrong. What was found is not the thread's, and is looked for anew. */
+static bool table_check(struct resolver *r, pid_t tid)
+{
+        int r_kcmp;
+
+        if (r->table != TABLE_ASSUMED)
+                return true;
+        r->table = TABLE_OWN; /* whatever else is asked is asked of itself */
+        r_kcmp = table_compare(r->kept_tid, tid);
+        if (r_kcmp == 0)
+                return true;
+        r->no_kcmp = r_kcmp < 0;
+        kept_clear(r);
+        r->kept_own = true;
+        r->kept_tid = tid;
+        return false;
+}
+
+static ssize_t table_link(struct resolver *r, const struct fd_ref *ref, const char **ret_link)
+{
+        char path[16] = "fd/";
+
+        if (r->table != TABLE_ASSUMED)
+                return procio_fd_link(r->io, ref, ret_link);
+        path_put_number(path + 3, ref->fd);
+        return procio_link_of(r->io, ref->process_dir, path, ref->pid, ret_link);
 }
 
 /* Keep it for the other threads of the process; without memory it is made again. */
@@ -337,7 +414,8 @@ struct object *resolver_fd(struct resolver *r, int fd)
 
         if (fd < 0)
                 return NULL;
-        n = procio_fd_link(r->io, &ref, &link);
+        table_choose(r, r->thread->tid);
+        n = table_link(r, &ref, &link);
         if (n < 0) {
                 if (n == -EACCES || n == -EPERM)
                         r->refused = true;
@@ -367,6 +445,7 @@ void resolver_process(void *arg, struct process *p, int dir)
 
         kept_clear(r);
         r->kept_tid = 0;
+        r->no_kcmp = false;
         r->process = p;
         r->dir = dir;
         r->net_ns_asked = false;
@@ -396,7 +475,7 @@ void resolver_thread(void *arg, struct thread *t, int dir)
         r->thread = t;
         r->dir = dir;
         r->refused = false;
-        kept_check(r, t->tid);
+        r->table = TABLE_UNASKED;
         if (t->state == 't' || t->state == 'T')
                 tracer_read(r, t);
         if (t->state == 'Z' && t->process->ppid > 0 && !t->process->parent_comm)
@@ -404,6 +483,10 @@ void resolver_thread(void *arg, struct thread *t, int dir)
         cgroups_resolve(r, t);
         error = callmem_read(r->io, r->snapshot->arena, t, dir);
         call_resolve(r, t);
+        if (!table_check(r, t->tid)) {
+                r->refused = false;
+                call_resolve(r, t);
+        }
         if (t->call.state == CALL_INSIDE && t->call.desc && t->call.object)
                 target_read(r, &t->call);
         if (t->call.state == CALL_INSIDE && t->call.desc)

@@ -44,6 +44,13 @@ ssize_t resolver_path(struct resolver *r, const char *path, const char **ret_tex
 /* A short link of its process's directory, or of our own; false: refused, or not there. */
 bool resolver_link(struct resolver *r, const char *path, char ret[static 64]);
 bool resolver_own_link(struct resolver *r, const char *path, char ret[static 64]);
+/*
+ * stack_has() of a thread's stack. The answers are kept, since many threads share a stack; so
+ * each question has its list, always the same.
+ */
+enum stack_question { STACK_FREEZER, STACK_MEMORY, STACK_FILES };
+bool resolver_stack_has(
+        struct resolver *r, const struct thread *t, enum stack_question question, const char *list);
 struct procio *resolver_io(struct resolver *r);
 struct snapshot *resolver_snapshot(struct resolver *r);
 /* What all processes have open; read when it is first asked for. NULL: no memory. */

@@ -120,12 +120,12 @@ static const struct mounts *mounts_seen(struct storage *s, struct resolver *r)
         return s->mounts = v->mounts;
 }
 
-static bool waits_in_fs(const struct thread *t)
+static bool waits_in_fs(struct resolver *r, const struct thread *t)
 {
         if (t->state == 'D')
                 return true;
         if (t->kernel_stack && t->kernel_stack->n_frames)
-                return stack_has(t->kernel_stack, WAITS);
+                return resolver_stack_has(r, t, STACK_FILES, WAITS);
         return t->wchan && symbol_matches(t->wchan, WAITS);
 }
 
@@ -143,7 +143,7 @@ int storage_mode(struct storage *s, struct resolver *r, const struct thread *t, 
         if (!m || fs_family(m->type) == FS_LOCAL)
                 return -1;
         /* What waits for a server or daemon is a file or directory: a FIFO's reader does not. */
-        if (waits_in_fs(t)) {
+        if (waits_in_fs(r, t)) {
                 bool lists = t->call.state == CALL_INSIDE && t->call.desc &&
                              call_is(&t->call, "getdents|getdents64");
 
@@ -300,7 +300,7 @@ static void object_note(struct storage *s, struct resolver *r, struct thread *t,
 
 void storage_thread(struct storage *s, struct resolver *r, struct thread *t)
 {
-        if (t->call.state != CALL_INSIDE || !t->call.desc || !waits_in_fs(t))
+        if (t->call.state != CALL_INSIDE || !t->call.desc || !waits_in_fs(r, t))
                 return;
         object_note(s, r, t, t->call.object);
         object_note(s, r, t, t->call.object2);

@@ -407,19 +407,28 @@ int elfserver_debug(
         return r;
 }
 
-/* One request of at most WIRE_ADDRESSES_MAX addresses. */
+/*
+ * One request of at most WIRE_ADDRESSES_MAX addresses. A server that dies over it may have been
+ * worn out by others (its memory is bounded): a fresh one is asked before the module is bad.
+ */
 static int ask_addresses(struct elfserver *s, unsigned id, struct exchange *e)
 {
         struct file_set *m;
         bool lost;
-        int r = module_get(s, id, &m);
+        int r;
 
-        if (r < 0)
-                return r;
-        e->fd = -1;
-        e->request.module = id;
-        r = server_ask(s, e, &lost);
-        return lost ? module_fail(m, r) : r;
+        for (unsigned attempt = 0;; attempt++) {
+                r = module_get(s, id, &m);
+                if (r < 0)
+                        return r;
+                e->fd = -1;
+                e->request.module = id;
+                r = server_ask(s, e, &lost);
+                if (lost && (r != -EIO || attempt))
+                        return module_fail(m, r);
+                if (!lost)
+                        return r;
+        }
 }
 
 int elfserver_rows(struct elfserver *s, unsigned id, const uint64_t *addresses, size_t n,

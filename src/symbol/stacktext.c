@@ -415,7 +415,8 @@ bool symbol_matches(const char *symbol, const char *list)
                         bare_known = true;
                         if (bare && *bare != '\0' && name_matches(symbol, bare, item + 4))
                                 return true;
-                } else if (name_matches(symbol, symbol, item)) {
+                } else if ((item[0] == symbol[0] || item[0] == '*') &&
+                           name_matches(symbol, symbol, item)) {
                         return true;
                 }
                 item = strchrnul(item, '|');

@@ -34,6 +34,8 @@ REFUSAL = re.compile(r"^(missing: (?:" + "|".join(REFUSALS) + r")[^:\n]*: )(?!th
                      re.M)
 FRAME = re.compile(rb"^(\[<[^>]*>\] (?:\? )?)([A-Za-z_][\w.]*)", re.M)
 IDENTITY = ("stat", "status")
+# Fields of an object that must not become others. Its kind may: a TCP socket is a socket, too.
+IDENTIFIES = ("fd", "path", "inode", "address", "local", "remote", "id", "number", "pid")
 FRAMES_MAX = 14  # renamed in a stack: beyond are the general ones
 
 
@@ -185,10 +187,31 @@ def spoilt(tree):
             yield f"no {place}", *without(path)
 
 
+def identity(wait):
+    """What says which object it is, as far as it is told."""
+    thing = wait.get("object") or {}
+    return {name: thing[name] for name in IDENTIFIES if name in thing}
+
+
+def stronger(old, new):
+    """What a verdict for the same reason claims that it did not with more to go by, or None."""
+    if CONFIDENCES.index(new["confidence"]) > CONFIDENCES.index(old["confidence"]):
+        return "surer"
+    before, after = identity(old), identity(new)
+    if any(before.get(name, value) != value for name, value in after.items()):
+        return f"about {after}, not {before}"
+    others = {(o["pid"], o.get("tid"), o["role"]) for o in new["on"]}
+    if not others <= {(o["pid"], o.get("tid"), o["role"]) for o in old["on"]}:
+        return f"for {new['on']}, not {old['on']}"
+    return None
+
+
 def weaker(before, after):
     """What is wrong with the verdicts after, or None."""
     for key, new in after.items():
         old = before.get(key)
+        if old and new["reason"] == old["reason"] and (how := stronger(old, new)):
+            return f"thread {key[1]} was \"{old['text']}\", is \"{new['text']}\": {how}"
         if not old or new["reason"] in (old["reason"], "unknown"):
             continue
         lower = CONFIDENCES.index(new["confidence"]) < CONFIDENCES.index(old["confidence"])

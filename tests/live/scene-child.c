@@ -6,6 +6,7 @@
 #include "scene.h"
 
 #include <pthread.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -19,7 +20,7 @@
 #define P_PIDFD 3
 #endif
 
-enum wait_how { ANY, ONE, PIDFD };
+enum wait_how { ANY, ONE, PIDFD, POLLED };
 
 /* The child that is waited for; it tells its number itself, after its parent is known. */
 static pid_t sleeper_start(struct stage *st, unsigned index)
@@ -52,6 +53,11 @@ static void wait_actor(struct stage *st, int how)
                 shared_set(st, 2, (uint64_t)fd);
                 waitid((idtype_t)P_PIDFD, (id_t)fd, &info, WEXITED);
                 break;
+        case POLLED:
+                fd = (int)NEED(st, syscall(SYS_pidfd_open, one, 0));
+                shared_set(st, 2, (uint64_t)fd);
+                poll(&(struct pollfd){ .fd = fd, .events = POLLIN }, 1, -1);
+                break;
         }
         child_end();
 }
@@ -63,15 +69,25 @@ static void wait_run(struct stage *st, int how)
 
         if (pid == 0)
                 wait_actor(st, how);
-        wait_call(st, pid, SYS_wait4, SYS_waitid, -1);
+        if (how == POLLED)
+                wait_call(st, pid,
+#ifdef SYS_poll
+                        SYS_poll,
+#endif
+                        SYS_ppoll, -1);
+        else
+                wait_call(st, pid, SYS_wait4, SYS_waitid, -1);
         one = (int)shared_get(st, 0);
         two = (int)shared_get(st, 1);
-        if (how == ANY)
+        if (how == POLLED)
+                stage_ready(st, pid, pid, "child=%d sibling=%d members=%d:process", one, two,
+                        (int)shared_get(st, 2));
+        else if (how == ANY)
                 stage_ready(st, pid, pid, "children=%d,%d", one, two);
         else if (how == ONE)
                 stage_ready(st, pid, pid, "child=%d sibling=%d", one, two);
         else
-                stage_ready(st, pid, pid, "child=%d sibling=%d pidfd=%d", one, two,
+                stage_ready(st, pid, pid, "child=%d sibling=%d fd=%d", one, two,
                         (int)shared_get(st, 2));
 }
 
@@ -258,6 +274,7 @@ const struct scene scenes_child[] = {
         { "wait-any", wait_run, ANY, "wait for any of two children" },
         { "waitpid", wait_run, ONE, "waitpid(2) for one of two children" },
         { "waitid-pidfd", wait_run, PIDFD, "waitid(P_PIDFD) for one of two children" },
+        { "poll-pidfd", wait_run, POLLED, "poll(2) for the end of one of two children" },
         { "waitpid-namespace", wait_namespace, 0, "waitpid(2) for a child in a PID namespace" },
         { "waitpid-group", wait_group, GROUP, "waitpid(-PGID), one of three children is in it" },
         { "waitid-group", wait_group, GROUP_ID, "the same by waitid(P_PGID)" },

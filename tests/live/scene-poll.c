@@ -242,6 +242,36 @@ static void poll_many(struct stage *st, int count)
         poll_ready(st, pid, text, ENDLESS);
 }
 
+/* The last few of very many fds, which takes CAP_SYS_RESOURCE. */
+static void poll_million(struct stage *st, int how)
+{
+        enum { FDS = 1000000, POLLED = 10 };
+        char members[POLLED * 24];
+        size_t len = 0;
+        pid_t pid = child_start(st);
+
+        (void)how;
+        if (pid == 0) {
+                struct rlimit limit = { FDS + 100, FDS + 100 };
+                struct pollfd fds[POLLED];
+                int fd = (int)MUST(eventfd(0, EFD_CLOEXEC)), last = fd;
+
+                NEED(st, setrlimit(RLIMIT_NOFILE, &limit));
+                while (last < FDS)
+                        last = (int)MUST(dup(fd));
+                for (int i = 0; i < POLLED; i++)
+                        fds[i] = (struct pollfd){ .fd = last - i, .events = POLLIN };
+                shared_set(st, 0, (uint64_t)last);
+                poll(fds, POLLED, -1);
+                child_end();
+        }
+        for (int i = 0, last = (int)shared_wait(st, 0); i < POLLED; i++)
+                len += (size_t)snprintf(members + len, sizeof(members) - len, "%s%d:eventfd",
+                        i > 0 ? "," : "", last - i);
+        wait_call(st, pid, POLL_CALLS, -1);
+        poll_ready(st, pid, members, ENDLESS);
+}
+
 /* A place far into a set of which poll(2) is to leave out all the others. */
 static void poll_sparse(struct stage *st, int how)
 {
@@ -398,6 +428,7 @@ const struct scene scenes_poll[] = {
         { "poll-out", poll_out, 0, "poll(2) of a full pipe, other places left out" },
         { "poll-restarted", poll_restarted, 0, "poll(2) with a timeout, stopped and continued" },
         { "poll-100", poll_many, 100, "poll(2) of 100 fds" },
+        { "poll-million", poll_million, 0, "poll(2) of ten fds by a process with a million" },
         { "poll-sparse", poll_sparse, ENDLESS, "poll(2) of 1500 places, one with an fd" },
         { "poll-sparse-timeout", poll_sparse, TIMED, "the same with a timeout" },
         { "poll-sleep", poll_sleep, 0, "poll(2) of nothing" },

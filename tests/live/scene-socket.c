@@ -11,6 +11,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <linux/vm_sockets.h> /* wants sys/socket.h before it */
+
 static pid_t receiver_start(struct stage *st, int fd)
 {
         pid_t pid = child_start(st);
@@ -115,6 +117,28 @@ static void socket_inherited(struct stage *st, int how)
 }
 
 /* 253: set aside for experiments (RFC 3692); nothing sends it. */
+static void vsock_accept(struct stage *st, int how)
+{
+        int fd = (int)NEED(st, socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC, 0));
+        struct sockaddr_vm address = {
+                .svm_family = AF_VSOCK,
+                .svm_cid = VMADDR_CID_ANY,
+                .svm_port = VMADDR_PORT_ANY,
+        };
+        pid_t pid;
+
+        (void)how;
+        MUST(bind(fd, (struct sockaddr *)&address, sizeof(address)));
+        NEED(st, listen(fd, 1));
+        pid = child_start(st);
+        if (pid == 0) {
+                accept(fd, NULL, NULL);
+                child_end();
+        }
+        wait_call(st, pid, SYS_accept, -1);
+        stage_ready(st, pid, pid, "fd=%d inode=%lu", fd, fd_inode(fd));
+}
+
 const struct scene scenes_socket[] = {
         { "udp-recvfrom", udp_recv, AF_INET, "recvfrom(2) on an IPv4 UDP socket" },
         { "udp6-recvfrom", udp_recv, AF_INET6, "recvfrom(2) on an IPv6 UDP socket" },
@@ -122,6 +146,7 @@ const struct scene scenes_socket[] = {
         { "raw-recv", raw_recv, 253, "recvfrom(2) on a raw IPv4 socket" },
         { "netlink-recv", netlink_recv, NETLINK_ROUTE, "recvfrom(2) on a netlink socket" },
         { "packet-recv", packet_recv, SOCK_DGRAM, "recvfrom(2) on a packet socket" },
+        { "vsock-accept", vsock_accept, 0, "accept(2) on a vsock socket" },
         { "socket-inherited", socket_inherited, 0, "two children accept on one listener" },
         { NULL, NULL, 0, NULL },
 };

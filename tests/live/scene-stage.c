@@ -47,6 +47,7 @@ void stage_skip(struct stage *st, const char *format, ...)
         if (st->pid != getpid()) {
                 vsnprintf(st->shared->skip, sizeof(st->shared->skip), format, ap);
         } else {
+                st->shared->skipped = true;
                 fputs("skip ", stdout);
                 vprintf(format, ap);
                 putchar('\n');

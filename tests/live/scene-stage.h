@@ -20,6 +20,7 @@ struct undo {
 struct stage_shared {
         struct undo undo[UNDO_MAX];
         atomic_uint n_undo;
-        char skip[256]; /* a child's reason for not being able to */
+        char skip[256];      /* a child's reason for not being able to */
+        atomic_bool skipped; /* said so: whoever reads that may end the scene at once */
         _Atomic uint64_t words[SHARED_WORDS];
 };

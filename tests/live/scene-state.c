@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -256,6 +257,42 @@ static void throttled(struct stage *st, int how)
         stage_ready(st, pid, pid, "path=%s", cgroup);
 }
 
+/* Where nobody is killed for it, a page above the limit is waited for until somebody is gone. */
+static void memory_oom(struct stage *st, int how)
+{
+        static const char *const settings[][2] = {
+                { "limit_in_bytes", "4194304" },
+                { "swappiness", "0" },
+                { "oom_control", "1" },
+        };
+        struct expected done = { .text = "under_oom 1" };
+        char cgroup[1024], path[1100];
+        pid_t pid;
+
+        (void)how;
+        cgroup_make(st, "memory", cgroup, sizeof(cgroup));
+        for (size_t i = 0; i < sizeof(settings) / sizeof(*settings); i++) {
+                snprintf(path, sizeof(path), "%s/memory.%s", cgroup, settings[i][0]);
+                if (!text_write(path, settings[i][1]))
+                        stage_skip(st, "%s: cannot be set", path);
+        }
+        pid = child_start(st);
+        if (pid == 0) {
+                size_t size = 64 << 20;
+                volatile char *memory = mmap(
+                        NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+                cgroup_enter(cgroup, getpid());
+                for (size_t i = 0; memory != MAP_FAILED && i < size; i += 4096)
+                        memory[i] = 1;
+                child_end();
+        }
+        snprintf(done.path, sizeof(done.path), "%s/memory.oom_control", cgroup);
+        wait_until(st, file_contains, &done, "a cgroup out of memory");
+        wait_state(st, pid, "D");
+        stage_ready(st, pid, pid, "path=%s", cgroup);
+}
+
 const struct scene scenes_state[] = {
         { "stopped", stopped, SIGSTOP, "stopped by SIGSTOP" },
         { "stopped-tstp", stopped, SIGTSTP, "stopped by SIGTSTP" },
@@ -264,6 +301,7 @@ const struct scene scenes_state[] = {
         { "running", running, 0, "spins" },
         { "runnable", runnable, 0, "wants a CPU that another has" },
         { "throttled", throttled, 0, "has used up its cgroup's CPU quota" },
+        { "memory-oom", memory_oom, 0, "wants memory above its cgroup's limit" },
         { "frozen-v1", frozen, V1, "frozen by its cgroup, first version" },
         { "frozen-v2", frozen, V2, "frozen by its cgroup, second version" },
         { NULL, NULL, 0, NULL },

@@ -213,7 +213,7 @@ static int keeper_run(const struct scene *scene, const char *arg, int lifeline)
         undo_all(st.shared, true);
         if (stage > 0)
                 stage_end(stage);
-        result = reap_all(stage, told ? 0 : 1);
+        result = reap_all(stage, st.shared->skipped ? 77 : told ? 0 : 1);
         undo_all(st.shared, false);
         nftw(dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
         return result;

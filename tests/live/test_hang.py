@@ -45,7 +45,10 @@ class Looked:
                 self.took_s = time.monotonic() - start
                 _, status, usage = os.wait4(process.pid, 0)
                 process.returncode = os.waitstatus_to_exitcode(status)
-            self.status, self.rss = process.returncode, usage.ru_maxrss
+            # Its mark begins at ours, from before the exec: below that nothing is known.
+            own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+            self.status = process.returncode
+            self.rss = 0 if usage.ru_maxrss <= own else usage.ru_maxrss
             out.seek(0)
             error.seek(0)
             self.out, self.error = out.read(), error.read().decode(errors="replace")

@@ -541,6 +541,43 @@ static void assert_harmless(const char *text)
         assert_null(strstr(text, "\xe2\x80\xae"));
 }
 
+/* Two of a name are told apart by their command lines, and these are hostile, too. */
+static void test_namesakes(void **state)
+{
+        static const char *arguments[] = { "worker", hostile, "two words" };
+        static const char *many[CMDLINE_MAX];
+        struct fixture *f = *state;
+        struct process *p = add_process(&f->s, 66, "worker");
+
+        add_thread(&f->s, p, 66);
+        p->cmdline = arguments;
+        p->n_cmdline = ARRAY_SIZE(arguments);
+        _cleanup_free_ char *alone = text_of(f, false, false, 0);
+        assert_null(strstr(alone, "command"));
+        p = add_process(&f->s, 67, "worker");
+        add_thread(&f->s, p, 67);
+        add_thread(&f->s, p, 68);
+        for (size_t i = 0; i < CMDLINE_MAX; i++)
+                many[i] = "sixteen letters.";
+        p->cmdline = many;
+        p->n_cmdline = CMDLINE_MAX;
+        /* A kernel thread of the same name has no command line, and a third has another name. */
+        add_thread(&f->s, add_process(&f->s, 69, "worker"), 69);
+        p = add_process(&f->s, 70, "other");
+        add_thread(&f->s, p, 70);
+        p->cmdline = arguments;
+        p->n_cmdline = ARRAY_SIZE(arguments);
+        _cleanup_free_ char *text = text_of(f, false, false, 0);
+        assert_harmless(text);
+        assert_non_null(strstr(text, "  command  worker \\e]0;x"));
+        assert_non_null(strstr(text, " two words\n"));
+        assert_non_null(strstr(text, "  command  sixteen letters. sixteen"));
+        assert_non_null(strstr(text, "letters. …\n"));
+        const char *first = strstr(text, "command"), *second = strstr(first + 1, "command");
+        assert_non_null(second);
+        assert_null(strstr(second + 1, "command"));
+}
+
 static void test_hostile(void **state)
 {
         struct fixture *f = *state;
@@ -844,6 +881,7 @@ int main(void)
                 TEST(test_text_width),
                 TEST(test_text_colour),
                 TEST(test_hostile),
+                TEST(test_namesakes),
                 TEST(test_hostile_long),
                 TEST(test_json),
                 TEST(test_json_absent),

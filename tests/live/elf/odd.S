@@ -47,6 +47,16 @@ by_nonsense:
         .cfi_endproc
         .size   by_nonsense, .-by_nonsense
 
+        /* An instruction that does not exist. */
+        .globl  by_nobody
+        .type   by_nobody, @function
+by_nobody:
+        .cfi_startproc
+        .cfi_escape 0x3f
+        ret
+        .cfi_endproc
+        .size   by_nobody, .-by_nobody
+
         .globl  without_cfi
         .type   without_cfi, @function
 without_cfi:

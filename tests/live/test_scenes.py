@@ -581,8 +581,8 @@ def thread_facts(read, still):
 
 def read_document(status, out, err):
     """The document that pwhy --json printed."""
-    # 3: something that was asked for is hidden; the document says what.
-    if status not in (0, 3):
+    # 3: something that was asked for is hidden; the document says what. 4: so it does of deadlocks.
+    if status not in (0, 3, 4):
         raise Failure("exit status 0", f"{status}: {err.decode(errors='replace').strip()}")
     try:
         document = json.loads(out.decode())
@@ -590,6 +590,8 @@ def read_document(status, out, err):
         raise Failure("a JSON document in UTF-8", e) from e
     if document.get("schema") != 1 or not isinstance(document.get("threads"), list):
         raise Failure("schema 1 with threads", sorted(document))
+    if (status == 4) != bool(document.get("deadlocks")):
+        raise Failure("exit status 4 with a deadlock only", f"{status}: {document.get('deadlocks')}")
     return document
 
 

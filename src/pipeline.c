@@ -423,6 +423,7 @@ int pipeline_run(const struct pwhy_query *query, struct session *session,
         snapshot_init(&snapshot->model, a);
         snapshot->raw = query->raw;
         snapshot->model.no_kernel = query->no_kernel;
+        snapshot->model.all = query->all && !query->proc;
         j->snapshot = &snapshot->model;
         j->selection = &snapshot->selection;
         j->blind = &snapshot->blind;

@@ -22,12 +22,11 @@
 #include "elf/serve.h"
 #include "elf/wire.h"
 
-static void signals_default(void)
+/* All are blocked in the worker. Handlers do not outlive execve(2). */
+static void signals_unblock(void)
 {
         sigset_t none;
 
-        for (int s = 1; s < NSIG; s++)
-                signal(s, SIG_DFL);
         sigemptyset(&none);
         sigprocmask(SIG_SETMASK, &none, NULL);
 }
@@ -65,7 +64,7 @@ int main(int argc, char **argv)
 #ifdef SYS_close_range
         syscall(SYS_close_range, WIRE_FD + 1, UINT_MAX, 0);
 #endif
-        signals_default();
+        signals_unblock();
         elf_version(EV_CURRENT);
         library_warm();
         r = sandbox_enter((pid_t)parent);

@@ -18,7 +18,7 @@
 #include "elf/names.h"
 #include "elf/wire.h"
 
-#define DWARF_MAX 12 /* modules whose DWARF is open at once: each takes megabytes */
+#define DWARF_MAX 8 /* modules whose DWARF is open at once: each takes megabytes */
 
 struct server {
         int socket;

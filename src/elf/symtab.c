@@ -3,9 +3,8 @@
  * Which symbol is an address's name: as elfutils and the debuggers choose, so that all say the
  * same. A symbol with a size covers what is within; a global one goes before a weak one and that
  * before a local one, even if it begins earlier; then the nearest; then the shortest; of equal
- * ones the first of the table, but without leading underscores if there is one. Hand-written
- * assembly has symbols without a size: the nearest before the address in the same section, if
- * nothing else is between.
+ * ones the first of the table. Hand-written assembly has symbols without a size: the nearest before
+ * the address in the same section, if nothing else is between.
  */
 #include "elf/symtab.h"
 
@@ -81,13 +80,29 @@ static bool name_maps(const char *name)
                (name[2] == 0 || name[2] == '.');
 }
 
-static bool symbol_wanted(const GElf_Sym *s)
+struct source {
+        Elf *elf;
+        Elf_Data *symbols;
+        size_t n;
+        const char *strings;
+        size_t n_strings;
+        bool *code; /* NULL: not known */
+        size_t n_code;
+};
+
+/*
+ * Of functions, and of what may be one: labels, and objects, which hand-written code is sometimes
+ * called. code: which sections can be run, by number; variables are most of some tables.
+ */
+static bool symbol_wanted(const GElf_Sym *s, const struct source *from)
 {
         switch (GELF_ST_TYPE(s->st_info)) {
         case STT_FUNC:
         case STT_NOTYPE:
         case STT_GNU_IFUNC:
-        case STT_OBJECT: /* code in a table: hand-written, or a forged type */
+        case STT_OBJECT:
+                if (from->code && s->st_shndx < from->n_code && !from->code[s->st_shndx])
+                        return false;
                 return s->st_shndx != SHN_UNDEF &&
                        (s->st_shndx < SHN_LORESERVE || s->st_shndx == SHN_XINDEX);
         default:
@@ -105,14 +120,6 @@ static uint64_t symbol_limit(Elf *elf, const GElf_Sym *s)
         return header.sh_addr + header.sh_size;
 }
 
-struct source {
-        Elf *elf;
-        Elf_Data *symbols;
-        size_t n;
-        const char *strings;
-        size_t n_strings;
-};
-
 static void symtab_add_source(struct symtab *t, struct source *from)
 {
         /* No string goes on behind the last NUL. */
@@ -124,7 +131,7 @@ static void symtab_add_source(struct symtab *t, struct source *from)
 
                 if (!gelf_getsym(from->symbols, (int)i, &s))
                         break;
-                if (!symbol_wanted(&s) || s.st_name >= from->n_strings)
+                if (!symbol_wanted(&s, from) || s.st_name >= from->n_strings)
                         continue;
                 e = (struct entry){ .address = s.st_value,
                         .end = s.st_value + s.st_size,
@@ -138,36 +145,57 @@ static void symtab_add_source(struct symtab *t, struct source *from)
         }
 }
 
-static void symtab_add_section(struct symtab *t, Elf *elf, Elf_Scn *scn, const GElf_Shdr *header)
+static void symtab_add_section(
+        struct symtab *t, struct source *from, Elf_Scn *scn, const GElf_Shdr *header)
 {
-        const Elf_Data *strings = elf_getdata(elf_getscn(elf, header->sh_link), NULL);
-        struct source from = { .elf = elf, .symbols = elf_getdata(scn, NULL) };
+        const Elf_Data *strings = elf_getdata(elf_getscn(from->elf, header->sh_link), NULL);
 
-        if (!from.symbols || !header->sh_entsize || !strings || !strings->d_buf)
+        from->symbols = elf_getdata(scn, NULL);
+        if (!from->symbols || !header->sh_entsize || !strings || !strings->d_buf)
                 return;
-        from.n = from.symbols->d_size / header->sh_entsize;
-        from.strings = strings->d_buf;
-        from.n_strings = strings->d_size;
-        symtab_add_source(t, &from);
+        from->n = from->symbols->d_size / header->sh_entsize;
+        from->strings = strings->d_buf;
+        from->n_strings = strings->d_size;
+        symtab_add_source(t, from);
+}
+
+static void source_code(struct source *from)
+{
+        Elf_Scn *scn = NULL;
+
+        if (elf_getshdrnum(from->elf, &from->n_code) != 0 || from->n_code > UINT16_MAX)
+                return;
+        from->code = calloc(from->n_code + 1, sizeof(*from->code));
+        while (from->code && (scn = elf_nextscn(from->elf, scn))) {
+                GElf_Shdr header;
+                size_t index = elf_ndxscn(scn);
+
+                if (index < from->n_code && gelf_getshdr(scn, &header))
+                        from->code[index] = header.sh_flags & SHF_EXECINSTR;
+        }
 }
 
 void symtab_add(struct symtab *t, Elf *elf, uint32_t type)
 {
+        struct source from = { .elf = elf };
         struct dynamic dynamic;
         Elf_Scn *scn = NULL;
         size_t n = 0;
 
-        while (elf && (scn = elf_nextscn(elf, scn))) {
+        if (!elf)
+                return;
+        source_code(&from);
+        while ((scn = elf_nextscn(elf, scn))) {
                 GElf_Shdr header;
 
                 n++;
                 if (gelf_getshdr(scn, &header) && header.sh_type == type)
-                        symtab_add_section(t, elf, scn, &header);
+                        symtab_add_section(t, &from, scn, &header);
         }
-        if (elf && n == 0 && type == SHT_DYNSYM && dynamic_read(elf, &dynamic)) {
-                struct source from = { elf, dynamic.symbols, dynamic.n, dynamic.strings,
-                        dynamic.n_strings };
-
+        free(from.code);
+        if (n == 0 && type == SHT_DYNSYM && dynamic_read(elf, &dynamic)) {
+                from = (struct source){ elf, dynamic.symbols, dynamic.n, dynamic.strings,
+                        dynamic.n_strings, NULL, 0 };
                 symtab_add_source(t, &from);
         }
 }
@@ -219,8 +247,6 @@ static bool entry_better(const struct symtab *t, const struct entry *a, const st
                 return bind_value(a) > bind_value(b);
         if (a->end != b->end)
                 return a->end < b->end;
-        if (underscores(a) != underscores(b))
-                return underscores(a) < underscores(b);
         return a->order < b->order;
 }
 

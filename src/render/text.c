@@ -20,10 +20,12 @@
 #include "render/marks.h"
 #include "render/namesakes.h"
 #include "render/page.h"
+#include "render/summary.h"
 
 #define RANGES_SHOWN 32
 #define NAMES_SHOWN 3
 #define ENDED_SHOWN 16
+#define CROWD_SHOWN 12
 
 static const char *state_words(const struct thread *t)
 {
@@ -277,6 +279,73 @@ static int process_write(struct page *p, const struct process *process, const st
         return n_shown > 0;
 }
 
+/* Processes of one name whose only threads wait in the same place: the first stands for all. */
+static void crowd_write(struct page *p, const struct group *g)
+{
+        const struct process *first = g->threads[0]->process;
+        const char *pids = "";
+
+        for (size_t i = 0; i < g->n_threads && i < CROWD_SHOWN; i++)
+                pids = page_join(p, pids, i ? ", " : "",
+                        page_number(p, (uint64_t)g->threads[i]->process->pid), NULL);
+        page_begin(p, ' ', 0, 2);
+        page_flow(p, STYLE_BOLD,
+                page_join(p, page_number(p, g->n_threads),
+                        " processes: ", page_safe(p, first->comm, ESCAPE_NAME_MAX), " (", pids,
+                        g->n_threads > CROWD_SHOWN ? ", …)" : ")", NULL));
+        state_write(p, g);
+        page_end(p);
+        page_begin(p, ' ', 2, 2);
+        page_flow(p, STYLE_DIM,
+                page_join(p, "all in the same place; ", page_number(p, (uint64_t)first->pid), " is",
+                        NULL));
+        page_end(p);
+        details_write(p, g, 2);
+}
+
+/* The machine at a glance, then everything, the longest wait first. */
+static int blocks_write(struct page *p, const struct snapshot *s, const struct marks *m,
+        const struct namesakes *namesakes)
+{
+        struct summary summary;
+        int r = summary_init(&summary, s);
+
+        if (r < 0)
+                return r;
+        summary_write(p, s);
+        for (size_t i = 0; i < summary.n_blocks && r >= 0 && page_block(p); i++) {
+                const struct block *b = &summary.blocks[i];
+
+                if (b->group.n_threads > 1) {
+                        if (i)
+                                page_end(p);
+                        crowd_write(p, &b->group);
+                } else {
+                        r = process_write(
+                                p, b->process, m, namesakes_has(namesakes, b->process), !i);
+                }
+        }
+        summary_done(&summary);
+        return r < 0 ? r : 0;
+}
+
+static int processes_write(struct page *p, const struct snapshot *s, const struct marks *m,
+        const struct namesakes *namesakes, bool *first)
+{
+        for_each_process(process, s) {
+                int r = 0;
+
+                if (!page_block(p))
+                        break;
+                r = process_write(p, process, m, namesakes_has(namesakes, process), *first);
+                if (r < 0)
+                        return r;
+                if (r > 0)
+                        *first = false;
+        }
+        return 0;
+}
+
 static void ended_write(struct page *p, const struct marks *m)
 {
         size_t shown = m->n_ended < ENDED_SHOWN ? m->n_ended : ENDED_SHOWN;
@@ -375,14 +444,11 @@ int render_text(FILE *out, const struct snapshot *s, const struct snapshot *prev
                 return r;
         }
         page.no_kernel = s->no_kernel;
-        for_each_process(p, s) {
-                if (!page_block(&page))
-                        break;
-                r = process_write(&page, p, &marks, namesakes_has(namesakes, p), first);
-                if (r < 0)
-                        break;
-                if (r > 0)
-                        first = false;
+        if (summary_is_due(s) && !previous) {
+                r = blocks_write(&page, s, &marks, namesakes);
+                first = false;
+        } else {
+                r = processes_write(&page, s, &marks, namesakes, &first);
         }
         for (const struct deadlock *d = s->deadlocks; d && r >= 0 && page_block(&page);
                 d = d->next) {

@@ -19,6 +19,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -27,7 +28,7 @@
 
 #define HELPER "pwhy-elf"
 #define OTHERS_WRITE (S_IWGRP | S_IWOTH)
-#define KILL_TRIES 20 /* of a millisecond */
+#define KILL_MS 20 /* most end sooner than this when they are killed */
 
 static bool helper_trusted(const char *path, const struct stat *program)
 {
@@ -112,11 +113,20 @@ int elfhelper_start(int *ret_socket, pid_t *ret_pid)
         return 0;
 }
 
-void elfhelper_kill(pid_t pid)
+void elfhelper_kill(pid_t pid, bool wait)
 {
+        struct pollfd ended = { .fd = -1, .events = POLLIN };
+
         if (waitpid(pid, NULL, WNOHANG) != 0)
                 return;
+        if (wait)
+                ended.fd = (int)syscall(SYS_pidfd_open, pid, 0);
         kill(pid, SIGKILL);
-        for (int i = 0; i < KILL_TRIES && waitpid(pid, NULL, WNOHANG) == 0; i++)
-                poll(NULL, 0, 1);
+        if (!wait)
+                return;
+        /* Without a pidfd (before 5.3): that long. */
+        poll(&ended, ended.fd >= 0, KILL_MS);
+        waitpid(pid, NULL, WNOHANG);
+        if (ended.fd >= 0)
+                close(ended.fd);
 }

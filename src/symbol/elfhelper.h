@@ -2,6 +2,7 @@
 /* The helper program pwhy-elf: where it is, and starting it. */
 #pragma once
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 /*
@@ -10,5 +11,8 @@
  */
 int elfhelper_start(int *ret_socket, pid_t *ret_pid);
 
-/* Ends it, now. It may be stuck in a read that never returns: that is not waited for. */
-void elfhelper_kill(pid_t pid);
+/*
+ * Ends it, now. wait: and reaps it, unless it is stuck in a read that never returns. Without, that
+ * is left to whoever inherits it when this process ends, which is soon: it takes a millisecond.
+ */
+void elfhelper_kill(pid_t pid, bool wait);

@@ -66,13 +66,13 @@ int elfserver_new(struct watch *watch, int64_t budget_ns, struct elfserver **ret
 }
 
 /* The server is gone, or is to be. */
-static void server_stop(struct elfserver *s)
+static void server_stop(struct elfserver *s, bool wait)
 {
         if (s->socket < 0)
                 return;
         close(s->socket);
         s->socket = -1;
-        elfhelper_kill(s->pid);
+        elfhelper_kill(s->pid, wait);
         s->greeted = false;
         for (size_t i = 0; i < s->n_modules; i++)
                 s->modules[i].sent = false;
@@ -92,7 +92,7 @@ void elfserver_free(struct elfserver *s)
 {
         if (!s)
                 return;
-        server_stop(s);
+        server_stop(s, false);
         for (size_t i = 0; i < s->n_modules; i++) {
                 fd_close(s->modules[i].main, s->modules[i].error);
                 fd_close(s->modules[i].debug, s->modules[i].error);
@@ -242,7 +242,7 @@ struct exchange {
 
 static int exchange_run(struct elfserver *s, struct exchange *e, const struct deadline *until)
 {
-        struct wire_answer header;
+        struct wire_answer header = { 0 };
         int r = server_send(s, &e->request, sizeof(e->request), e->fd, until);
 
         if (r == 0 && e->request.n)
@@ -289,7 +289,7 @@ static int server_ask(struct elfserver *s, struct exchange *e, bool *ret_lost)
         }
         r = server_greet(s, &greeting);
         if (r < 0) {
-                server_stop(s);
+                server_stop(s, true);
                 s->error = -EOPNOTSUPP;
                 return s->error;
         }
@@ -299,7 +299,7 @@ static int server_ask(struct elfserver *s, struct exchange *e, bool *ret_lost)
         r = exchange_run(s, e, &until);
         if (r == -EIO || r == -ETIMEDOUT) {
                 *ret_lost = true;
-                server_stop(s);
+                server_stop(s, true);
         }
         if (r == -ETIMEDOUT) {
                 s->spent_ns += clock_ns(CLOCK_MONOTONIC) - start;
@@ -485,6 +485,8 @@ const char *elfserver_why(int error)
                 return "it could not be parsed before";
         case -ENOEXEC:
                 return "it is not an ELF file that can be used";
+        case -ENOMEM:
+                return "there is too little memory";
         case -EMFILE:
                 return "too many files are open";
         case -EOPNOTSUPP:
@@ -492,6 +494,6 @@ const char *elfserver_why(int error)
                                ? "the helper program pwhy-elf is not there, or cannot be confined"
                                : "built without DWARF";
         default:
-                return strerror(-error);
+                return "it could not be asked about";
         }
 }

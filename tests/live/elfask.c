@@ -3,7 +3,7 @@
  * Asks the ELF server about a file, for tests that compare its answers with other tools':
  *
  *      elfask facts|rows|names|lines FILE [DEBUGFILE [ALTFILE]] < addresses, one a line
- *      elfask find FILE            looks for the debug file as pwhy does, then as lines
+ *      elfask find FILE [ROOT]     looks for the debug file as pwhy does, then as lines
  *
  * FILE may be @PID:FD, a descriptor of another process.
  *
@@ -20,6 +20,7 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "symbol/debugfile.h"
+#include "symbol/debuginfod.h"
 #include "symbol/elfserver.h"
 
 #define ADDRESSES_MAX 1000000
@@ -142,12 +143,30 @@ static int file_open(const char *name)
         return (int)syscall(SYS_pidfd_getfd, process, fd, 0);
 }
 
+/* As pwhy does: with the debug file that can be found, in a root if one is given. */
+static int find(
+        struct elfserver *s, unsigned id, const struct elf_facts *facts, int argc, char **argv)
+{
+        struct debugfile_search search = { .root = -1, .path = argv[2] };
+        int r;
+
+        if (argc > 3)
+                search.root = open(argv[3], O_PATH | O_DIRECTORY | O_CLOEXEC);
+        search.debuginfod = debuginfod_new(NULL, 5 * NS_PER_S);
+        r = debugfile_attach(&search, s, id, facts);
+        debuginfod_free(search.debuginfod);
+        fprintf(stderr, "attached: %d\n", r);
+        return r < 0 ? r : names_ask(s, id, addresses_read(), true);
+}
+
 static int ask(struct elfserver *s, int argc, char **argv)
 {
         struct elf_facts facts;
         unsigned id;
         int r = elfserver_add(s, file_open(argv[2]), &id, &facts);
 
+        if (r == 0 && strcmp(argv[1], "find") == 0)
+                return find(s, id, &facts, argc, argv);
         for (int i = 3; i < argc && r == 0; i++)
                 r = elfserver_debug(
                         s, id, i == 3 ? ELF_DEBUG : ELF_DEBUG_ALT, file_open(argv[i]), NULL);
@@ -157,14 +176,6 @@ static int ask(struct elfserver *s, int argc, char **argv)
                 facts_print(&facts);
                 return 0;
         }
-        if (strcmp(argv[1], "find") == 0) {
-                const struct debugfile_search search = { .root = -1, .path = argv[2] };
-
-                r = debugfile_attach(&search, s, id, &facts);
-                fprintf(stderr, "attached: %d\n", r);
-        }
-        if (r < 0)
-                return r;
         if (strcmp(argv[1], "rows") == 0)
                 return rows_ask(s, id, addresses_read());
         return names_ask(s, id, addresses_read(), strcmp(argv[1], "names") != 0);

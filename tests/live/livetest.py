@@ -17,7 +17,7 @@ import traceback
 from pathlib import Path
 
 SOURCE = Path(__file__).resolve().parents[2]
-SHOWN, NOTHING, USAGE, PARTLY = 0, 1, 2, 3
+SHOWN, NOTHING, USAGE, PARTLY, DEADLOCK = range(5)
 TIMEOUT = 60
 
 tests = []
@@ -63,7 +63,7 @@ def command(*args):
     return [options.pwhy, f"--source={options.source}", *map(str, args)]
 
 
-def pwhy(*args, status=(SHOWN, PARTLY)):
+def pwhy(*args, status=(SHOWN, PARTLY, DEADLOCK)):
     """Runs pwhy; its standard output. Another exit status than these is a failure."""
     done = subprocess.run(command(*args), stdin=subprocess.DEVNULL, capture_output=True,
                           timeout=TIMEOUT, check=False)

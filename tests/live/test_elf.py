@@ -4,6 +4,7 @@
 what binutils and elfutils say of them. Asked by elfask.c.
 """
 import bisect
+import http.server
 import os
 import random
 import re
@@ -11,6 +12,7 @@ import shutil
 import struct
 import subprocess
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -39,9 +41,9 @@ def run(*words, text=None, ok=(0,)):
     return done.stdout
 
 
-def ask(what, *files, addresses=(), ok=True):
+def ask(what, *files, addresses=(), ok=True, env=()):
     """Lines of elfask's answer."""
-    environment = {**os.environ, "PWHY_ELF": built("pwhy-elf")}
+    environment = {**os.environ, "PWHY_ELF": built("pwhy-elf"), **dict(env)}
     done = subprocess.run([built("tests/elfask"), what, *map(str, files)], check=False,
                           input="".join(f"{a:x}\n" for a in addresses), capture_output=True,
                           text=True, timeout=240, env=environment)
@@ -272,9 +274,9 @@ def tool_names(tool, path, addresses):
     return found
 
 
-def our_lines(*files, addresses, what="lines"):
+def our_lines(*files, addresses, what="lines", env=()):
     found = []
-    for answer in ask(what, *files, addresses=addresses).split("\n\n")[:-1]:
+    for answer in ask(what, *files, addresses=addresses, env=env).split("\n\n")[:-1]:
         frames = []
         for line in answer.splitlines():
             function, place = line.split("\t")[:2]
@@ -340,6 +342,33 @@ def names_of_compilers():
 
 
 @test
+def symbols_of_the_system():
+    """Libraries and programs that are here, with debug files if there are: as eu-addr2line."""
+    need("eu-addr2line", "readelf")
+    compared = 0
+    for path in (LIBC, "/lib64/ld-linux-x86-64.so.2", "/usr/lib/x86_64-linux-gnu/libstdc++.so.6",
+                 "/usr/lib/x86_64-linux-gnu/libcrypto.so.3", "/bin/bash"):
+        if not os.path.exists(path):
+            continue
+        match = re.search(r"\] \.text\s+PROGBITS\s+(\w+) \w+ (\w+)", run("readelf", "-SW", path))
+        start, size = int(match[1], 16), int(match[2], 16)
+        chosen = random.Random(2)
+        addresses = [start + chosen.randrange(size) for _ in range(1000)]
+        text = run("eu-addr2line", "-a", "-S", "-C", "-e", path, ok=(0, 1),
+                   text="".join(f"0x{a:x}\n" for a in addresses))
+        theirs = re.split(r"^0x[0-9a-f]+\n", text, flags=re.M)[1:]
+        for address, ours, answer in zip(
+                addresses, our_lines(path, addresses=addresses, what="find"), theirs):
+            lines = answer.splitlines()
+            name = "??"
+            if len(lines) > 1 and not lines[0].startswith("("):
+                name = re.sub(r"(\+0x[0-9a-f]+)?( \([^)]*\))?$", "", lines[0]).split("@")[0]
+            check_equal(ours[-1][0], name, f"{path}: {address:x}")
+            compared += 1
+    check(compared >= 3000, f"only {compared} compared")
+
+
+@test
 def names_of_languages():
     """Rust's two manglings, C++, and what only looks like it; the best of several names."""
     need_x86()
@@ -355,12 +384,14 @@ def names_of_languages():
                 "std::vector<int, std::allocator<int> >::push_back(int&&)",
             "_ZN3foo3barEv": "foo::bar()",
             "_Znot_a_mangled_name": "_Znot_a_mangled_name",
-            "alias": "alias",
             "label_without_size": "label_without_size",
         }
         for symbol, name in wanted.items():
             line = ask("names", path, addresses=[found[symbol][0] + 1]).split("\t")
             check_equal((line[1], line[2], line[4]), (name, symbol, "1"), "function")
+        # Of several names the first; programs call one that has no underscores.
+        line = ask("names", path, addresses=[found["alias"][0]]).split("\t")
+        check_equal((line[1], line[3]), ("__alias_inner", "alias"), "one place, four names")
         # The label ends where the next symbol with a size begins.
         line = ask("names", path, addresses=[found["without_cfi"][0] - 1]).split("\t")
         check_equal(line[1], "by_nobody", "the function before")
@@ -499,6 +530,88 @@ def names_without_sections():
             file.write(struct.pack("<HHH", 0, 0, 0))
         check_equal(ask("rows", path, addresses=[address]), wanted, "CFI by program headers")
         check_equal(our_lines(path, addresses=[address])[0][-1][0], "entry", "dynamic symbols")
+
+
+# ---- debug files that are found
+
+def stripped(directory, name="lib.so"):
+    """A stripped library, its debug file, its build ID, an address in it."""
+    path = compiled(directory, name, "-O1", "-g", "-shared", "-fPIC", "-Wl,--build-id")
+    build_id = re.search(r"build-id (\w+)", ask("facts", path))[1]
+    address = symbols(path)["entry"][0] + 1
+    debug = Path(directory, f"{name}.debug")
+    run("objcopy", "--only-keep-debug", path, debug)
+    run("objcopy", "-S", path)
+    return path, debug, build_id, address
+
+
+@test
+def debug_in_another_root():
+    """By build ID in the target's root: links stay inside it, and only files are opened."""
+    need("objcopy")
+    with tempfile.TemporaryDirectory() as directory:
+        path, debug, build_id, address = stripped(directory)
+        root = Path(directory, "root")
+        place = root / "usr/lib/debug/.build-id" / build_id[:2] / f"{build_id[2:]}.debug"
+        place.parent.mkdir(parents=True)
+
+        def found():
+            frames = our_lines(path, root, addresses=[address], what="find")
+            return frames[0][-1][1] == "plain.c"
+
+        check(not found(), "there is none yet")
+        os.mkfifo(place)
+        check(not found(), "a FIFO")
+        place.unlink()
+        place.symlink_to(debug) # which is outside
+        check(not found(), "a link out of the root")
+        place.unlink()
+        inside = root / "elsewhere"
+        shutil.copy(debug, inside)
+        place.symlink_to("/elsewhere") # which is inside, from there
+        check(found(), "a link within the root")
+        place.unlink()
+        place.symlink_to("../" * 20 + "elsewhere")
+        check(found(), "a link that climbs to the root and no further")
+        place.unlink()
+        inside.rename(place)
+        check(found(), "the file itself")
+
+
+@test
+def debug_from_servers():
+    """debuginfod is asked if DEBUGINFOD_URLS is set, and by no means otherwise."""
+    need("objcopy")
+    if not list(Path("/usr/lib").glob("*/libdebuginfod.so.1")):
+        raise Skip("needs libdebuginfod")
+    with tempfile.TemporaryDirectory() as directory:
+        path, debug, build_id, address = stripped(directory)
+        asked = []
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                asked.append(self.path)
+                if self.path != f"/buildid/{build_id}/debuginfo":
+                    self.send_error(404)
+                    return
+                self.send_response(200)
+                self.send_header("Content-Length", str(debug.stat().st_size))
+                self.end_headers()
+                self.wfile.write(debug.read_bytes())
+
+            def log_message(self, *_):
+                pass
+
+        with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            cache = {"DEBUGINFOD_CACHE_PATH": str(Path(directory, "cache")), "HOME": directory}
+            url = f"http://127.0.0.1:{server.server_address[1]}"
+            for urls, wanted in (("", "??"), (url, "plain.c")):
+                frames = our_lines(path, addresses=[address], what="find",
+                                   env={**cache, "DEBUGINFOD_URLS": urls, "no_proxy": "*"})
+                check_equal(frames[0][-1][1], wanted, f"with {urls!r}")
+                check_equal(bool(asked), bool(urls), f"requests with {urls!r}")
+            server.shutdown()
 
 
 # ---- files that do not answer

@@ -15,11 +15,11 @@ import subprocess
 import time
 import xml.etree.ElementTree
 
-from livetest import (
+from livetest import (DEADLOCK, 
     NOTHING, PARTLY, SHOWN, USAGE, Skip, built, check, check_equal, command, main, need_root, pwhy,
     running, switches, task, test, wait_asleep, wait_until)
 
-DEADLOCK = 4
+
 ANY = (SHOWN, PARTLY, DEADLOCK)
 
 

@@ -6,6 +6,7 @@ against from C and C++, shared and static; and what it must not do to the progra
     tests/live/test_library.py [--pwhy build/pwhy] [TEST...]
 """
 import functools
+import json
 import os
 import re
 import shutil
@@ -248,6 +249,17 @@ def children_reaped():
     check_threads(threads_program("reap", *flags("--cflags", "--libs")), "reap", 4, 20)
 
 
+def build_directory():
+    return Path(options.pwhy).parent
+
+
+def library_sources():
+    """What the library is made of in this build."""
+    database = json.loads((build_directory() / "compile_commands.json").read_text("utf-8"))
+    return sorted({str((Path(one["directory"]) / one["file"]).resolve()) for one in database
+                   if one["output"].startswith("src/libpwhy.so")})
+
+
 @test
 def thread_sanitizer():
     compiler = need("gcc", "clang")
@@ -259,11 +271,10 @@ def thread_sanitizer():
         raise Skip("ThreadSanitizer does not work here") from None
     output = Path(scratch.name) / "threads-tsan"
     json_c = run(need("pkg-config"), "--cflags", "--libs", "json-c").stdout.split()
-    run(compiler, "-std=gnu17", "-D_GNU_SOURCE", '-DPWHY_VERSION="0"', "-fsanitize=thread", "-g",
-        "-O1", "-pthread", f"-I{SOURCE}/src", f"-I{SOURCE}/include",
-        *sorted(s for s in (SOURCE / "src").rglob("*.c")
-                if not s.name.endswith(".bpf.c") and s.name not in ("fileiter.c", "taskiter.c")), SOURCE / "tests/live/library-threads.c",
-        *json_c, "-o", output)
+    run(compiler, "-std=gnu17", "-D_GNU_SOURCE", '-DPWHY_VERSION="0"', "-DPWHY_DWARF=0",
+        '-DPWHY_LIBEXEC=""', "-fsanitize=thread", "-g", "-O1", "-pthread", f"-I{SOURCE}/src",
+        f"-I{SOURCE}/include", f"-I{build_directory()}/src/capture/bpf", *library_sources(),
+        SOURCE / "tests/live/library-threads.c", *json_c, "-o", output)
     check_threads(output, "handle", 8, 10)
 
 

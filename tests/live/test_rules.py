@@ -9,7 +9,7 @@ import json
 import re
 
 from livetest import SOURCE, check_equal, main, test
-from scene_rules import MOMENTARY, RULES
+from scene_rules import BY_UNIT_TEST, MOMENTARY, RULES
 from test_scenes import ROWS
 
 GOLDEN = SOURCE / "tests/golden"
@@ -28,6 +28,8 @@ def golden_rules(folder):
 @test
 def every_rule_is_shown():
     shown = set(RULES) | golden_rules("trees") | golden_rules("text")
+    check_equal([rule for rule in BY_UNIT_TEST if rule in shown], [], "rules that are shown, too")
+    shown |= set(BY_UNIT_TEST)
     check_equal([rule for rule in table() if rule not in shown], [],
                 "rules that no scene and no golden comes to")
 

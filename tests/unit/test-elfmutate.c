@@ -269,6 +269,12 @@ static void test_debug_frame(void **state)
         mutate_file("frame");
 }
 
+static void test_no_sections(void **state)
+{
+        (void)state;
+        mutate_file("nosections");
+}
+
 /* 4 GiB with nothing in them: the sections of a good file are said to be as large. */
 static void test_sparse(void **state)
 {
@@ -340,6 +346,7 @@ int main(void)
                 cmocka_unit_test(test_arm64),
                 cmocka_unit_test(test_minidebug),
                 cmocka_unit_test(test_debug_frame),
+                cmocka_unit_test(test_no_sections),
                 cmocka_unit_test(test_sparse),
                 cmocka_unit_test(test_shrinks),
         };

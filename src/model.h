@@ -283,6 +283,22 @@ struct user_regs {
         uint64_t value[USER_REGS_MAX];
 };
 
+/* Where a running thread was each time that it was looked at in a short window. */
+struct hot {
+        unsigned n_samples;
+        const struct stack *kernel_stack;    /* NULL: it was in user space, or it is not told */
+        const struct user_stack *user_stack; /* NULL: not known */
+        struct thread *at;                   /* the place as a thread that stands still; NULL */
+};
+
+struct profile {
+        int64_t window_ns;
+        unsigned n_samples; /* one for each millisecond that it ran */
+        struct hot *hots;   /* the most first, once folded */
+        size_t n_hots;
+        bool folded;
+};
+
 struct process;
 
 struct thread {
@@ -309,6 +325,7 @@ struct thread {
         const struct stack *kernel_stack;    /* NULL: see the gap */
         int kernel_stack_error;              /* errno of the refusal; 0: none */
         const char *wchan;                   /* NULL: not read or not told */
+        struct profile *profile;             /* of one that runs; NULL: not made */
         const struct user_regs *regs;        /* NULL: only call.sp and call.pc, if these */
         const struct user_stack *user_stack; /* NULL: see the gap */
         struct object *cgroup;  /* that freezes it or limits its CPU time; NULL: none found */

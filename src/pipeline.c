@@ -28,6 +28,7 @@
 #include "base/procio.h"
 #include "base/worker.h"
 #include "capture/paste.h"
+#include "capture/profile.h"
 #include "capture/schedclock.h"
 #include "capture/session.h"
 #include "capture/source.h"
@@ -203,6 +204,11 @@ static int job_capture(struct job *j, struct procio *io, struct still *still)
         return r;
 }
 
+static void job_give(void *arg, struct thread *t, uint64_t start, const void *bytes, uint32_t len)
+{
+        unwinder_give(arg, t, start, bytes, len);
+}
+
 int job_run(void *arg)
 {
         struct job *j = arg;
@@ -227,8 +233,13 @@ int job_run(void *arg)
                 schedclock_visit(j->clock, io, j->watch, j->snapshot);
         if (r == 0)
                 resolver_finish(still.resolver);
-        if (r == 0 && still.unwinder)
+        if (r == 0 && still.unwinder) {
+                const struct profile_ops ops = { job_give, still.unwinder };
+
+                profile_run(j->snapshot, j->session, j->query->profile_ns, &ops);
                 r = unwinder_finish(still.unwinder);
+                profile_fold(j->snapshot);
+        }
         if (r == 0 && j->proof)
                 proof_read(io, j->proof);
         unwinder_free(still.unwinder);

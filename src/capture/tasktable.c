@@ -293,3 +293,11 @@ const char *tasktable_stack_text(struct tasktable *tt, struct kstack *stack, siz
         *ret_len = stack->text_len;
         return stack->text;
 }
+
+const char *tasktable_frames_text(
+        struct tasktable *tt, const uint64_t *frames, size_t n, size_t *ret_len)
+{
+        struct kstack *stack = stack_keep(tt, frames, n);
+
+        return stack ? tasktable_stack_text(tt, stack, ret_len) : NULL;
+}

@@ -51,5 +51,9 @@ struct taskentry *tasktable_find(struct tasktable *tt, pid_t tid);
 /* The text of a stack, made once. NULL: no memory, or the kernel names nothing. */
 const char *tasktable_stack_text(struct tasktable *tt, struct kstack *stack, size_t *ret_len);
 
+/* The same for any addresses of kernel functions, n <= WIRE_FRAMES_MAX. */
+const char *tasktable_frames_text(
+        struct tasktable *tt, const uint64_t *frames, size_t n, size_t *ret_len);
+
 /* Letter of stat(5) for task->__state | task->exit_state (task_state_index(), linux/sched.h). */
 char task_state_letter(uint32_t state);

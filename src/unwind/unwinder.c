@@ -166,6 +166,20 @@ static void copy_keep(struct unwinder *u, const struct thread *t, struct piece *
         HASH_ADD_PTR(u->copies, thread, c);
 }
 
+void unwinder_give(
+        struct unwinder *u, const struct thread *t, uint64_t start, const void *bytes, uint32_t len)
+{
+        uint64_t below = start - copy_start(start);
+        struct piece *piece = calloc(1, sizeof(*piece) + below + len);
+
+        if (!piece)
+                return;
+        piece->start = copy_start(start);
+        piece->asked = piece->len = (uint32_t)below + len;
+        memcpy(piece->bytes + below, bytes, len);
+        copy_keep(u, t, piece);
+}
+
 /* At the first thread that has a stack: the server gets ready while others are captured. */
 static int server_start(struct unwinder *u)
 {
@@ -454,19 +468,36 @@ static int threads_unwind(struct unwinder *u, const struct process *p, int dir, 
         return r;
 }
 
+/* Threads, and places where they were when they ran. */
+static size_t stacks_count(const struct process *p)
+{
+        size_t n = 0;
+
+        for_each_thread(t, p)
+                n += 1 + (t->profile ? t->profile->n_hots : 0);
+        return n;
+}
+
 static int process_unwind(struct unwinder *u, struct process *p)
 {
-        _cleanup_free_ struct thread **threads = calloc(p->n_threads + 1, sizeof(struct thread *));
+        _cleanup_free_ struct thread **threads =
+                calloc(stacks_count(p) + 1, sizeof(struct thread *));
         _cleanup_close_ int dir = -1;
         struct space space;
-        size_t n = 0;
+        size_t n = 0, n_sampled = 0;
         int r;
 
         if (!threads)
                 return -ENOMEM;
-        for_each_thread(t, p)
-                if (n < p->n_threads && !t->moved && !t->user_stack && thread_has_stack(u, t))
+        for_each_thread(t, p) {
+                if (!t->moved && !t->user_stack && thread_has_stack(u, t))
                         threads[n++] = t;
+                for (size_t i = 0; t->profile && i < t->profile->n_hots; i++)
+                        if (t->profile->hots[i].at && thread_has_stack(u, t->profile->hots[i].at)) {
+                                threads[n++] = t->profile->hots[i].at;
+                                n_sampled++;
+                        }
+        }
         if (!n)
                 return 0;
         r = server_start(u);
@@ -480,7 +511,8 @@ static int process_unwind(struct unwinder *u, struct process *p)
                 gap_process(u, r);
                 return 0;
         }
-        if (any_unmoved(u, threads, n, dir))
+        /* Of one that runs all the time, there is no such proof: it is as near as can be. */
+        if (n_sampled || any_unmoved(u, threads, n, dir))
                 r = threads_unwind(u, p, dir, &space, threads, n);
         else
                 gap_process(u, -ESTALE);

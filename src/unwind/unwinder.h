@@ -60,5 +60,12 @@ void unwinder_free(struct unwinder *u);
  */
 void unwinder_copy(struct unwinder *u, struct thread *const *threads, size_t n);
 
+/*
+ * Bytes of a stack that somebody else copied, from its sp on. Of a thread that is in no list of the
+ * snapshot, thread.profile leads to it.
+ */
+void unwinder_give(struct unwinder *u, const struct thread *t, uint64_t start, const void *bytes,
+        uint32_t len);
+
 /* The second half, for all threads of the snapshot. 0 or -ENOMEM. */
 int unwinder_finish(struct unwinder *u);

@@ -14,7 +14,7 @@ import subprocess
 from pathlib import Path
 
 from livetest import (NOTHING, PARTLY, SHOWN, Skip, built, check, check_equal, command,
-                      main, need_root, pwhy, python, running, task, test, threads_of, wait_asleep,
+                      main, need_root, pwhy, python, running, scene, task, test, threads_of, wait_asleep,
                       wait_until)
 
 HEADER = re.compile(rb"^==> (\d+) (\d+) .* <==\n", re.M)
@@ -224,6 +224,26 @@ def running_and_ready():
                 seen.add(wait["reason"])
             return seen == {"running", "runnable"}
         wait_until(both, "each of the two is seen")
+
+
+@test
+def where_a_running_thread_is():
+    """The function that spins, and who called it, by the kernel's samples."""
+    need_bpf()
+    with scene("running") as ready:
+        def seen():
+            threads, _ = look("--source=bpf", "--profile=100ms", ready["pid"])
+            profile = threads[int(ready["pid"]), int(ready["tid"])].get("profile")
+            if not profile or not profile["samples"]:
+                return False
+            stacks = profile["stacks"]
+            check(sum(s["samples"] for s in stacks) <= profile["samples"], profile)
+            check(stacks == sorted(stacks, key=lambda s: -s["samples"]), profile)
+            names = [[f.get("symbol") for f in s.get("user_stack", ())] for s in stacks]
+            return any("running" in n and "main" in n[n.index("running"):] for n in names)
+        wait_until(seen, "the function that spins")
+        threads, _ = look("--source=bpf", "--profile=0", ready["pid"])
+        check(all("profile" not in t for t in threads.values()), "a profile that nobody wanted")
 
 
 @test

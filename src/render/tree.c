@@ -21,7 +21,7 @@
 #define NUMBERS_SHOWN 4
 #define ROOTS_SHOWN 1000
 
-/* "app (pid 7)"; "12 threads of app (pid 7)"; "1,000 of worker (pids 7, 8, …)". */
+/* "app (pid 7)"; "12 threads of app (pid 7)"; "3 processes worker (pid 7, 8, 9)". */
 static const char *branch_label(struct page *p, const struct branch *b)
 {
         const struct thread *t = b->threads[0];
@@ -43,6 +43,9 @@ static const char *branch_label(struct page *p, const struct branch *b)
         if (n_processes == 1)
                 return page_join(p, page_number(p, b->n), " threads of ", name, " (pid ", numbers,
                         ")", NULL);
+        if (n_processes == b->n)
+                return page_join(p, page_number(p, b->n), " processes ", name, " (pid ", numbers,
+                        n_processes > NUMBERS_SHOWN ? ", …" : "", ")", NULL);
         return page_join(p, page_number(p, b->n), " threads of ", page_number(p, n_processes),
                 " processes ", name, " (pid ", numbers, n_processes > NUMBERS_SHOWN ? ", …" : "",
                 ")", NULL);

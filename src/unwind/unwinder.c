@@ -466,17 +466,20 @@ static int process_unwind(struct unwinder *u, struct process *p)
         if (!threads)
                 return -ENOMEM;
         for_each_thread(t, p) {
-                if (!t->moved && !t->user_stack && thread_has_stack(u, t)) {
-                        if (u->cache)
-                                t->user_stack = stackcache_find(u->cache, u->snapshot->arena, t);
-                        if (!t->user_stack)
-                                threads[n++] = t;
+                for (size_t i = 0; t->profile && i < t->profile->n_hots; i++) {
+                        struct thread *at = t->profile->hots[i].at;
+
+                        if (!at || !thread_has_stack(u, at))
+                                continue;
+                        threads[n++] = at;
+                        n_sampled++;
                 }
-                for (size_t i = 0; t->profile && i < t->profile->n_hots; i++)
-                        if (t->profile->hots[i].at && thread_has_stack(u, t->profile->hots[i].at)) {
-                                threads[n++] = t->profile->hots[i].at;
-                                n_sampled++;
-                        }
+                if (t->moved || t->user_stack || !thread_has_stack(u, t))
+                        continue;
+                if (u->cache)
+                        t->user_stack = stackcache_find(u->cache, u->snapshot->arena, t);
+                if (!t->user_stack)
+                        threads[n++] = t;
         }
         if (!n)
                 return 0;

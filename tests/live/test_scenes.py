@@ -601,6 +601,8 @@ def read_document(status, out, err):
         raise Failure("a JSON document in UTF-8", e) from e
     if document.get("schema") != 1 or not isinstance(document.get("threads"), list):
         raise Failure("schema 1 with threads", sorted(document))
+    if (status == 4) != bool(document.get("deadlocks")):
+        raise Failure("exit status 4 with a deadlock only", f"{status}: {document.get('deadlocks')}")
     return document
 
 

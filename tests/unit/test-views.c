@@ -203,11 +203,11 @@ static void test_clauses(void **state)
                 { REASON_SLEEP, "sleeping for another 9 s", "is sleeping for another 9 s" },
                 { REASON_RUNNING, "running on CPU 3", "is running on CPU 3" },
                 { REASON_STOPPED, "stopped by a signal; SIGCONT continues it",
-                        "is stopped by a signal; SIGCONT continues it, for 14 min" },
+                        "is stopped by a signal, for 14 min; SIGCONT continues it" },
                 { REASON_ZOMBIE, "has exited; waiting for its parent",
                         "has exited; waiting for its parent" },
                 { REASON_UNKNOWN, "blocked in read; what for is not known",
-                        "is blocked in read; what for is not known, for 14 min" },
+                        "is blocked in read, for 14 min; what for is not known" },
         };
 
         for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -378,7 +378,7 @@ static void test_fan_in(void **state)
                 "root (pid 9) is sleeping\n"
                 "├─ 1000 threads of app (pid 20) have been waiting for a mutex for up to 4 min 12 "
                 "s\n"
-                "└─ 6 threads of 6 processes cron (pid 5000, 5001, 5002, 5003, …) have been "
+                "└─ 6 processes cron (pid 5000, 5001, 5002, 5003, …) have been "
                 "waiting for a file for up to 4 min 12 s\n");
         view_equals(f, ROOTS,
                 " behind  root cause\n"
@@ -397,7 +397,7 @@ static void test_fan_in(void **state)
         }
         chains(f, true);
         view_has(f, GRAPH,
-                "3 threads of 3 processes apt (pid 5500, 5501, 5502) have been waiting for a lock "
+                "3 processes apt (pid 5500, 5501, 5502) have been waiting for a lock "
                 "on /x (flock) for up to",
                 true);
 

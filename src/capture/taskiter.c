@@ -303,15 +303,27 @@ uint32_t taskiter_pass_number(const struct taskiter *it)
         return it->pass;
 }
 
-struct wire_slot *taskiter_slot(struct taskiter *it, pid_t tid)
+static struct wire_slot *slot_probe(struct taskiter *it, pid_t tid, uint32_t content)
 {
         for (size_t i = 0; i < WIRE_PROBES; i++) {
                 struct wire_slot *s = &it->slots[((size_t)tid + i) & (it->n_slots - 1)];
 
-                if (!s->tid || s->tid == (uint32_t)tid)
+                if (s->tid == content)
                         return s;
         }
         return NULL;
+}
+
+struct wire_slot *taskiter_slot(struct taskiter *it, pid_t tid)
+{
+        return slot_probe(it, tid, (uint32_t)tid);
+}
+
+struct wire_slot *taskiter_slot_make(struct taskiter *it, pid_t tid)
+{
+        struct wire_slot *s = slot_probe(it, tid, (uint32_t)tid);
+
+        return s ? s : slot_probe(it, tid, 0);
 }
 
 int taskiter_names(

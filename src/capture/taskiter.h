@@ -56,8 +56,10 @@ uint64_t taskiter_now_ns(const struct taskiter *it);
 /* Number of the latest pass, which slots of threads that it met have. */
 uint32_t taskiter_pass_number(const struct taskiter *it);
 
-/* A thread's slot: what to remember it by. NULL: there is no room; it will be sent again. */
+/* A thread's slot: what it is remembered by. NULL: it has none. */
 struct wire_slot *taskiter_slot(struct taskiter *it, pid_t tid);
+/* The same, or a free one; NULL: there is no room, and it will be sent again. */
+struct wire_slot *taskiter_slot_make(struct taskiter *it, pid_t tid);
 
 static inline const uint64_t *wire_regs(const struct wire_task *w)
 {

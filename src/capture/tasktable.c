@@ -168,7 +168,7 @@ static struct kstack *stack_keep(struct tasktable *tt, const uint64_t *frames, s
 /* Remember it, so that the kernel leaves it out while it does not run. */
 static void slot_write(struct tasktable *tt, const struct wire_task *w)
 {
-        struct wire_slot *s = taskiter_slot(tt->iter, w->tid);
+        struct wire_slot *s = taskiter_slot_make(tt->iter, w->tid);
 
         if (!s)
                 return;
@@ -227,12 +227,12 @@ static void ended_drop(struct tasktable *tt, const struct taskiter_scope *scope)
                         continue;
                 }
                 s = taskiter_slot(tt->iter, e->task.tid);
-                if (s && s->tid == (uint32_t)e->task.tid && s->pass == pass) {
+                if (s && s->pass == pass) {
                         e->seen = tt->sample;
                         i++;
                         continue;
                 }
-                if (s && s->tid == (uint32_t)e->task.tid)
+                if (s)
                         s->tid = 0;
                 *e = tt->entries[--tt->n];
                 dropped = true;

@@ -6,8 +6,10 @@
 #include "look.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
 #include "base/arena.h"
+#include "base/cleanup.h"
 #include "base/worker.h"
 #include "capture/session.h"
 #include "capture/taskiter.h"
@@ -33,17 +35,27 @@ static void snapshot_join(struct snapshot *s, const struct snapshot *part)
  * What the kernel tells of threads that were not asked for: no filter of the query holds for them.
  * Made when it is first needed.
  */
-static int look_sample(struct look *l)
+static int look_sample(struct look *l, const struct owner *owners, size_t n)
 {
         struct job *j = l->job;
+        _cleanup_free_ pid_t *pids = calloc(n + 1, sizeof(*pids));
+        size_t n_pids = 0;
         int r = 0;
 
         if (!session_table(j->session))
                 return 0;
         if (!l->session)
-                r = session_new(&l->query, &l->session);
+                r = session_new_beside(j->session, &l->query, &l->session);
+        if (!pids)
+                r = -ENOMEM;
+        for (size_t i = 0; r == 0 && i < n; i++)
+                /* A tracer may be named by a TID (target/follow.c), which is no process. */
+                if (owners[i].role == ROLE_TRACER)
+                        pids[n_pids++] = 0;
+                else if (!n_pids || pids[n_pids - 1] != owners[i].pid)
+                        pids[n_pids++] = owners[i].pid;
         if (r == 0)
-                r = session_sample(l->session);
+                r = session_sample_processes(l->session, pids, n_pids);
         if (r > 0)
                 j->watch->n_keep = taskiter_fds(session_iter(l->session), j->watch->keep);
         return r < 0 ? r : 0;
@@ -58,7 +70,7 @@ int look_run(
         struct job *j = arena_dup(s->arena, l->job, sizeof(*j));
         struct snapshot *part = arena_new_one(s->arena, struct snapshot);
         struct selection *selection = arena_new_one(s->arena, struct selection);
-        int r = j && part && selection ? look_sample(l) : -ENOMEM;
+        int r = j && part && selection ? look_sample(l, owners, n) : -ENOMEM;
 
         if (r < 0)
                 return r;

@@ -452,14 +452,22 @@ static int process_again(struct source *src, struct process *p, bool last, size_
 /* Sample again; what ran meanwhile is read again, what ended is dropped. */
 static int round_run(struct source *src, bool last, size_t *ret_left)
 {
-        struct taskiter_scope scope = { 0 };
         struct snapshot *s = src->snapshot;
         struct process **link = &s->processes;
+        pid_t *pids = NULL;
+        size_t n = 0;
         int r;
 
-        if (s->processes && !s->processes->next)
-                scope.pid = s->processes->pid;
-        r = tasktable_sample(src->table, &scope, NULL);
+        for_each_process(p, s)
+                n++;
+        pids = calloc(n + 1, sizeof(*pids));
+        if (!pids)
+                return -ENOMEM;
+        n = 0;
+        for_each_process(p, s)
+                pids[n++] = p->pid;
+        r = tasktable_sample_processes(src->table, pids, n);
+        free(pids);
         *ret_left = 0;
         while (*link && r == 0) {
                 struct process *p = *link;

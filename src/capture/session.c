@@ -25,6 +25,8 @@
 struct session {
         const struct pwhy_query *query;
         struct taskiter *iter;
+        bool borrowed;    /* that belongs to the session before */
+        bool stacks_only; /* the program tells stacks and nothing else */
         struct tasktable *table;
         struct stackcache *stacks;
         bool forced;      /* by --source=bpf */
@@ -106,7 +108,7 @@ static int program_load(struct session *s)
                 .has_euid = q->filter.has_uid,
                 .euid = q->filter.uid,
         };
-        bool stacks = q->raw && !q->has_reasons && !q->blocked_for_ns;
+        bool stacks = q->raw && !q->has_reasons && !q->blocked_for_ns && !q->deadlocked;
         size_t n = threads_of_machine();
         int r;
 
@@ -117,8 +119,9 @@ static int program_load(struct session *s)
         if (r < 0)
                 return r == -ENOMEM ? r : 0;
         s->filtered = *filter.states || filter.has_euid || filter.cgroup || filter.exec_start_until;
+        s->stacks_only = stacks;
         s->why = NULL;
-        return tasktable_new(s->iter, &s->table);
+        return tasktable_new(s->iter, false, &s->table);
 }
 
 /* /proc tells of this namespace, or --proc and a foreign mount would be mixed up with it. */
@@ -165,12 +168,47 @@ int session_new(const struct pwhy_query *query, struct session **ret_session)
         return 0;
 }
 
+int session_new_beside(
+        struct session *first, const struct pwhy_query *query, struct session **ret_session)
+{
+        struct session *s;
+        int r;
+
+        if (!first->table || first->filtered || first->stacks_only)
+                return session_new(query, ret_session);
+        s = calloc(1, sizeof(*s));
+        r = s ? stackcache_new(&s->stacks) : -ENOMEM;
+        if (r < 0) {
+                free(s);
+                return r;
+        }
+        s->query = query;
+        s->iter = first->iter;
+        s->borrowed = true;
+        s->forced = first->forced;
+        r = tasktable_new(s->iter, true, &s->table);
+        if (r < 0) {
+                session_free(s);
+                return r;
+        }
+        *ret_session = s;
+        return 0;
+}
+
+static void program_drop(struct session *s)
+{
+        tasktable_free(s->table);
+        if (!s->borrowed)
+                taskiter_free(s->iter);
+        s->table = NULL;
+        s->iter = NULL;
+}
+
 void session_free(struct session *s)
 {
         if (!s)
                 return;
-        tasktable_free(s->table);
-        taskiter_free(s->iter);
+        program_drop(s);
         stackcache_free(s->stacks);
         free(s);
 }
@@ -196,26 +234,39 @@ static struct taskiter_scope scope_of(const struct pwhy_query *q)
         return scope;
 }
 
-int session_sample(struct session *s)
+/* 1, or 0 when there is nothing to look with any more. */
+static int sampled(struct session *s, int r)
 {
-        struct taskiter_scope scope;
-        int r;
-
-        if (!s->table)
-                return 0;
-        scope = scope_of(s->query);
-        r = tasktable_sample(s->table, &scope, NULL);
         if (r == 0)
                 return 1;
         if (r == -ENOMEM)
                 return r;
         s->why = "the kernel's pass over the threads failed";
         s->remedy = NULL;
-        tasktable_free(s->table);
-        taskiter_free(s->iter);
-        s->table = NULL;
-        s->iter = NULL;
+        program_drop(s);
         return 0;
+}
+
+int session_sample(struct session *s)
+{
+        struct taskiter_scope scope;
+
+        if (!s->table)
+                return 0;
+        scope = scope_of(s->query);
+        return sampled(s, tasktable_sample(s->table, &scope, NULL));
+}
+
+int session_sample_processes(struct session *s, const pid_t *pids, size_t n)
+{
+        const struct taskiter_scope all = { 0 };
+
+        if (!s->table)
+                return 0;
+        for (size_t i = 0; i < n; i++)
+                if (pids[i] <= 0)
+                        return sampled(s, tasktable_sample(s->table, &all, NULL));
+        return sampled(s, tasktable_sample_processes(s->table, pids, n));
 }
 
 struct tasktable *session_table(struct session *s)

@@ -48,9 +48,9 @@ struct unwinder {
         int64_t budget_ns;
         struct modules *modules;
         struct unwind_progress *progress;
-        const struct recheck *recheck; /* NULL: files are read for it */
-        struct stackcache *cache;      /* of the look before; NULL: there is none */
-        bool without_lines;
+        const struct recheck *recheck;          /* NULL: files are read for it */
+        struct stackcache *cache;               /* of the look before; NULL: there is none */
+        bool (*wanted)(const struct thread *t); /* NULL: all are, with lines */
         struct copies copies;
 };
 
@@ -84,9 +84,9 @@ int unwinder_new(struct procio *io, struct watch *watch, struct snapshot *s, int
         return 0;
 }
 
-void unwinder_without_lines(struct unwinder *u)
+void unwinder_only(struct unwinder *u, bool (*wanted)(const struct thread *t))
 {
-        u->without_lines = true;
+        u->wanted = wanted;
 }
 
 void unwinder_free(struct unwinder *u)
@@ -122,9 +122,9 @@ static uint64_t thread_pc(const struct unwinder *u, const struct thread *t)
 /* Does it hold still, outside of the kernel's own threads, and where? */
 static bool thread_has_stack(const struct unwinder *u, const struct thread *t)
 {
-        return u->arch && !t->process->kernel && t->state != 'R' && t->state != 'Z' &&
-               t->state != 'X' && t->call.state != CALL_RUNNING && thread_sp(u, t) &&
-               thread_pc(u, t);
+        return u->arch && !t->process->kernel && (!u->wanted || u->wanted(t)) && t->state != 'R' &&
+               t->state != 'Z' && t->state != 'X' && t->call.state != CALL_RUNNING &&
+               thread_sp(u, t) && thread_pc(u, t);
 }
 
 static uint64_t copy_start(uint64_t sp)
@@ -157,7 +157,7 @@ static int server_start(struct unwinder *u)
         if (r == 0)
                 r = modules_new(u->io, u->watch, u->server, u->snapshot->arena, &u->progress->dead,
                         u->budget_ns, &u->modules);
-        if (r == 0 && u->without_lines)
+        if (r == 0 && u->wanted)
                 modules_without_lines(u->modules);
         if (r == 0)
                 elfserver_warm(u->server);

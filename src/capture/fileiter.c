@@ -68,11 +68,13 @@ static int iterator_open(const struct fileiter *it, pid_t pid)
 
         memset(&info, 0, sizeof(info));
         memset(&attr, 0, sizeof(attr));
-        info.task.pid = (uint32_t)pid;
         attr.link_create.prog_fd = (uint32_t)it->program->progs.files.prog_fd;
         attr.link_create.attach_type = BPF_TRACE_ITER;
-        attr.link_create.iter_info = (uint64_t)(uintptr_t)&info;
-        attr.link_create.iter_info_len = sizeof(info);
+        if (pid) {
+                info.task.pid = (uint32_t)pid;
+                attr.link_create.iter_info = (uint64_t)(uintptr_t)&info;
+                attr.link_create.iter_info_len = sizeof(info);
+        }
         link = bpf_call(BPF_LINK_CREATE, &attr);
         if (link < 0)
                 return link;
@@ -81,8 +83,8 @@ static int iterator_open(const struct fileiter *it, pid_t pid)
         return bpf_call(BPF_ITER_CREATE, &attr);
 }
 
-int fileiter_process(struct fileiter *it, pid_t pid,
-        void (*each)(void *arg, const struct wire_file *f), void *arg)
+int fileiter_files(struct fileiter *it, pid_t pid,
+        int (*each)(void *arg, const struct wire_file *f), void *arg)
 {
         _cleanup_free_ struct wire_file *buffer = calloc(RECORDS, sizeof(*buffer));
         _cleanup_close_ int fd = iterator_open(it, pid);
@@ -97,9 +99,12 @@ int fileiter_process(struct fileiter *it, pid_t pid,
                         continue;
                 if (n < 0)
                         return -errno;
-                for (size_t i = 0; i < (size_t)n / sizeof(*buffer); i++)
-                        if (buffer[i].pid == pid)
-                                each(arg, &buffer[i]);
+                for (size_t i = 0; i < (size_t)n / sizeof(*buffer); i++) {
+                        int r = !pid || buffer[i].pid == pid ? each(arg, &buffer[i]) : 0;
+
+                        if (r < 0)
+                                return r;
+                }
         }
         return 0;
 }

@@ -63,11 +63,10 @@ struct resolver {
         struct storage *storage;
         struct locks *locks;
         struct tids *tids;
-        struct fdscan *fdscan; /* NULL: not asked for yet */
-        struct kept *kept;     /* of the process in hand */
-        pid_t kept_tid;        /* a thread that has this table of fds */
-        bool kept_own;         /* the thread in hand is known to have it too */
-        bool no_kcmp;          /* the kernel does not compare tables */
+        struct kept *kept; /* of the process in hand */
+        pid_t kept_tid;    /* a thread that has this table of fds */
+        bool kept_own;     /* the thread in hand is known to have it too */
+        bool no_kcmp;      /* the kernel does not compare tables */
         enum { TABLE_UNASKED, TABLE_ASSUMED, TABLE_OWN } table; /* of the thread in hand */
         struct process *process;
         struct thread *thread;
@@ -116,7 +115,6 @@ void resolver_free(struct resolver *r)
         kept_clear(r);
         storage_free(r->storage);
         locks_free(r->locks);
-        fdscan_free(r->fdscan);
         tids_free(r->tids);
         free(r);
 }
@@ -143,9 +141,9 @@ struct tids **resolver_tids(struct resolver *r)
 
 const struct fdscan *resolver_fdscan(struct resolver *r)
 {
-        if (!r->fdscan)
-                fdscan_new(r->io, r->snapshot, &r->fdscan);
-        return r->fdscan;
+        if (!r->snapshot->fd_scan)
+                fdscan_new(r->io, r->snapshot, FDSCAN_PATIENCE, &r->snapshot->fd_scan);
+        return r->snapshot->fd_scan;
 }
 
 struct process *resolver_process_of(struct resolver *r)

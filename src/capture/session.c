@@ -11,7 +11,10 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/privilege.h"
+#include "base/procio.h"
+#include "capture/schedclock.h"
 #include "capture/taskiter.h"
 #include "capture/tasktable.h"
 #include "model.h"
@@ -19,6 +22,7 @@
 #include "symbol/stacktext.h"
 #include "unwind/stackcache.h"
 
+#define BLOCKED_SLACK_NS NS_PER_S
 #define CROWD 64 /* threads of a process from which loading a program pays, for stacks alone */
 #define CGROUP_MOUNT "/sys/fs/cgroup"
 
@@ -105,6 +109,7 @@ static int program_load(struct session *s)
                 .states = q->filter.states,
                 .has_euid = q->filter.has_uid,
                 .euid = q->filter.uid,
+                .timed = q->blocked_for_ns > 0,
         };
         bool stacks = q->raw && !q->has_reasons && !q->blocked_for_ns;
         size_t n = threads_of_machine();
@@ -116,7 +121,7 @@ static int program_load(struct session *s)
                 &s->iter, &s->why, &s->remedy);
         if (r < 0)
                 return r == -ENOMEM ? r : 0;
-        s->filtered = *filter.states || filter.has_euid || filter.cgroup || filter.exec_start_until;
+        s->filtered = *filter.states || filter.has_euid || filter.cgroup || filter.timed;
         s->why = NULL;
         return tasktable_new(s->iter, &s->table);
 }
@@ -212,12 +217,30 @@ static int sampled(struct session *s, int r)
         return 0;
 }
 
+/*
+ * What has certainly not been blocked for so long need not be captured; what has, its times say
+ * later, and exactly.
+ */
+static void until_set(struct session *s)
+{
+        struct procio *io = NULL;
+        int64_t now_ns, ahead_ns, until_ns = 0;
+
+        if (!s->query->blocked_for_ns || procio_new(NULL, NULL, &io) < 0)
+                return;
+        if (schedclock_own(io, &now_ns, &ahead_ns) == 0)
+                until_ns = now_ns + ahead_ns + BLOCKED_SLACK_NS - s->query->blocked_for_ns;
+        taskiter_set_until(s->iter, until_ns > 0 ? (uint64_t)until_ns : 0);
+        procio_free(io);
+}
+
 int session_sample(struct session *s)
 {
         struct taskiter_scope scope;
 
         if (!s->table)
                 return 0;
+        until_set(s);
         scope = scope_of(s->query);
         return sampled(s, tasktable_sample(s->table, &scope, NULL));
 }

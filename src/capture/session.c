@@ -25,6 +25,7 @@
 #define BLOCKED_SLACK_NS NS_PER_S
 #define CROWD 64 /* threads of a process from which loading a program pays, for stacks alone */
 #define CGROUP_MOUNT "/sys/fs/cgroup"
+#define CGROUP_NS_FIRST 0xEFFFFFFBU /* include/linux/proc_ns.h, PROC_CGROUP_INIT_INO */
 
 struct session {
         const struct pwhy_query *query;
@@ -86,13 +87,17 @@ static bool pays(const struct pwhy_query *q)
         return n > CROWD;
 }
 
-/* The program knows a group by its id, which is its directory's inode, and its level. */
+/*
+ * The program knows a group by its id, which is its directory's inode, and its level below the root
+ * of all: of another root, as in a cgroup namespace, that is not known here.
+ */
 static bool cgroup_find(const char *path, struct taskiter_filter *f)
 {
         char full[4096];
         struct stat st;
 
-        if (access(CGROUP_MOUNT "/cgroup.controllers", F_OK) < 0 ||
+        if (stat("/proc/self/ns/cgroup", &st) < 0 || st.st_ino != CGROUP_NS_FIRST ||
+                access(CGROUP_MOUNT "/cgroup.controllers", F_OK) < 0 ||
                 snprintf(full, sizeof(full), CGROUP_MOUNT "%s", path) >= (int)sizeof(full) ||
                 stat(full, &st) < 0)
                 return false;
@@ -113,10 +118,11 @@ static int program_load(struct session *s)
         };
         bool stacks = q->raw && !q->has_reasons && !q->blocked_for_ns;
         size_t n = threads_of_machine();
+        bool placed;
         int r;
 
-        s->whole =
-                stacks && q->all && (!q->filter.cgroup || cgroup_find(q->filter.cgroup, &filter));
+        placed = !q->filter.cgroup || cgroup_find(q->filter.cgroup, &filter);
+        s->whole = stacks && q->all && placed;
         r = taskiter_new(n * 2, stacks ? STACK_ENTRIES_MAX : WIRE_FRAMES_MAX, stacks, &filter,
                 &s->iter, &s->why, &s->remedy);
         if (r < 0)

@@ -8,9 +8,11 @@ had, files are read instead, and it is said why.
 """
 import contextlib
 import json
+import math
 import os
 import re
 import subprocess
+import time
 from pathlib import Path
 
 from livetest import (DEADLOCK, NOTHING, PARTLY, SHOWN, Skip, built, check, check_equal, command,
@@ -54,8 +56,18 @@ def stack_is_readable(pid, tid):
         return False
 
 
+def started(thread):
+    """When it was made, in seconds since boot; one that is gone: now."""
+    try:
+        words = (task(*thread) / "stat").read_bytes().rpartition(b")")[2].split()
+    except OSError:
+        return math.inf
+    return int(words[19]) / os.sysconf("SC_CLK_TCK")
+
+
 def all_are_there(*args):
     """Whatever /proc lists before and after is shown in between."""
+    begun = time.clock_gettime(time.CLOCK_BOOTTIME)
     before = listed()
     if "--raw" in args:
         shown = {(int(p), int(t)) for p, t in HEADER.findall(pwhy("--source=bpf", *args))}
@@ -64,6 +76,8 @@ def all_are_there(*args):
     missing = (before & listed()) - shown - {(os.getpid(), os.getpid())}
     if "--raw" in args:  # prints nothing of a stack that is refused
         missing = {thread for thread in missing if stack_is_readable(*thread)}
+    # A number that was given to somebody else meanwhile is another thread's.
+    missing = {thread for thread in missing if started(thread) < begun - 0.02}
     check(not missing, f"{len(missing)} threads are missing, {sorted(missing)[:5]} …")
     return len(shown)
 

@@ -31,21 +31,25 @@ static void snapshot_join(struct snapshot *s, const struct snapshot *part)
 
 /*
  * What the kernel tells of threads that were not asked for: no filter of the query holds for them.
- * Made when it is first needed.
+ * Where it has some, another session without them is made when it is first needed.
  */
-static int look_sample(struct look *l)
+static int look_sample(struct look *l, const struct owner *owners, size_t n)
 {
         struct job *j = l->job;
+        struct session *session = j->session;
         int r = 0;
 
-        if (!session_table(j->session))
+        if (!session_table(session))
                 return 0;
-        if (!l->session)
-                r = session_new(&l->query, &l->session);
+        if (session_is_filtered(session)) {
+                if (!l->session)
+                        r = session_new(&l->query, &l->session);
+                session = l->session;
+        }
         if (r == 0)
-                r = session_sample(l->session);
+                r = session_sample_owners(session, owners, n);
         if (r > 0)
-                j->watch->n_keep = taskiter_fds(session_iter(l->session), j->watch->keep);
+                j->watch->n_keep = taskiter_fds(session_iter(session), j->watch->keep);
         return r < 0 ? r : 0;
 }
 
@@ -58,7 +62,7 @@ int look_run(
         struct job *j = arena_dup(s->arena, l->job, sizeof(*j));
         struct snapshot *part = arena_new_one(s->arena, struct snapshot);
         struct selection *selection = arena_new_one(s->arena, struct selection);
-        int r = j && part && selection ? look_sample(l) : -ENOMEM;
+        int r = j && part && selection ? look_sample(l, owners, n) : -ENOMEM;
 
         if (r < 0)
                 return r;

@@ -449,17 +449,31 @@ static int process_again(struct source *src, struct process *p, bool last, size_
         return r;
 }
 
+/* Of a few processes these alone are looked at again. */
+static int table_refresh(struct source *src)
+{
+        size_t n = 0;
+        int r = 0;
+
+        for_each_process(p, src->snapshot)
+                n++;
+        if (n > TASKITER_FEW)
+                return tasktable_sample(src->table, &(struct taskiter_scope){ 0 }, NULL);
+        for_each_process(p, src->snapshot) {
+                const struct taskiter_scope scope = { .pid = p->pid };
+
+                r = r == 0 ? tasktable_sample(src->table, &scope, NULL) : r;
+        }
+        return r;
+}
+
 /* Sample again; what ran meanwhile is read again, what ended is dropped. */
 static int round_run(struct source *src, bool last, size_t *ret_left)
 {
-        struct taskiter_scope scope = { 0 };
         struct snapshot *s = src->snapshot;
         struct process **link = &s->processes;
-        int r;
+        int r = table_refresh(src);
 
-        if (s->processes && !s->processes->next)
-                scope.pid = s->processes->pid;
-        r = tasktable_sample(src->table, &scope, NULL);
         *ret_left = 0;
         while (*link && r == 0) {
                 struct process *p = *link;
@@ -479,11 +493,23 @@ static int round_run(struct source *src, bool last, size_t *ret_left)
         return r;
 }
 
+/* Is anything to be read again? Of what was sampled and nothing else, what ran during that. */
+static bool is_doubtful(const struct source *src)
+{
+        if (!src->whole)
+                return true;
+        for_each_process(p, src->snapshot)
+                for_each_thread(t, p)
+                        if (t->moved)
+                                return true;
+        return false;
+}
+
 static int bpf_capture(struct source *src, const struct selection *selection, size_t *next,
         const struct within *within)
 {
-        size_t left = 1;
         int r = order_make(src);
+        size_t left;
 
         src->within = within;
         src->whole = !within;
@@ -497,6 +523,7 @@ static int bpf_capture(struct source *src, const struct selection *selection, si
                 if (r == 0)
                         *next += n;
         }
+        left = is_doubtful(src);
         for (int round = 0; r == 0 && left && round < ROUNDS; round++)
                 r = round_run(src, round + 1 == ROUNDS, &left);
         return r < 0 ? r : arena_failed(src->snapshot->arena) ? -ENOMEM : 0;

@@ -196,15 +196,9 @@ static struct taskiter_scope scope_of(const struct pwhy_query *q)
         return scope;
 }
 
-int session_sample(struct session *s)
+/* 1; 0 when there is nothing to look with any more. */
+static int sampled(struct session *s, int r)
 {
-        struct taskiter_scope scope;
-        int r;
-
-        if (!s->table)
-                return 0;
-        scope = scope_of(s->query);
-        r = tasktable_sample(s->table, &scope, NULL);
         if (r == 0)
                 return 1;
         if (r == -ENOMEM)
@@ -216,6 +210,36 @@ int session_sample(struct session *s)
         s->table = NULL;
         s->iter = NULL;
         return 0;
+}
+
+int session_sample(struct session *s)
+{
+        struct taskiter_scope scope;
+
+        if (!s->table)
+                return 0;
+        scope = scope_of(s->query);
+        return sampled(s, tasktable_sample(s->table, &scope, NULL));
+}
+
+int session_sample_owners(struct session *s, const struct owner *owners, size_t n)
+{
+        int r = 0;
+
+        if (!s->table)
+                return 0;
+        if (n > TASKITER_FEW)
+                return sampled(s, tasktable_sample(s->table, &(struct taskiter_scope){ 0 }, NULL));
+        for (size_t i = 0; i < n && r == 0; i++) {
+                const struct taskiter_scope scope = { .pid = owners[i].pid };
+                bool again = false;
+
+                for (size_t j = 0; j < i; j++)
+                        again |= owners[j].pid == owners[i].pid;
+                if (!again && scope.pid > 0)
+                        r = tasktable_sample(s->table, &scope, NULL);
+        }
+        return sampled(s, r);
 }
 
 struct tasktable *session_table(struct session *s)

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct owner;
 struct pwhy_query;
 struct session;
 struct snapshot;
@@ -25,6 +26,9 @@ void session_free(struct session *s);
 
 /* Look at all threads that the query may be about. 0: nothing to look with. -ENOMEM; 1. */
 int session_sample(struct session *s);
+
+/* …or at those of these owners alone, where they are few. */
+int session_sample_owners(struct session *s, const struct owner *owners, size_t n);
 
 /* The threads; NULL: capture inside the kernel is not used. */
 struct tasktable *session_table(struct session *s);

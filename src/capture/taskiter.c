@@ -287,7 +287,7 @@ int taskiter_pass(struct taskiter *it, const struct taskiter_scope *scope,
         if (fd < 0)
                 return fd;
         sched_yield(); /* brings the clock up to date */
-        it->pass++;
+        it->pass = ++settings->passes;
         settings->pass = scope->fresh ? 0 : it->pass;
         settings->n_same = 0;
         return records_read(it, fd, scope, each, arg);
@@ -301,6 +301,16 @@ uint64_t taskiter_now_ns(const struct taskiter *it)
 uint32_t taskiter_pass_number(const struct taskiter *it)
 {
         return it->pass;
+}
+
+bool taskiter_is_foreign(const struct taskiter *it)
+{
+        return it->pass != it->program->bss->settings.passes;
+}
+
+void taskiter_forget(struct taskiter *it)
+{
+        memset(it->slots, 0, it->n_slots * sizeof(*it->slots));
 }
 
 static struct wire_slot *slot_probe(struct taskiter *it, pid_t tid, uint32_t content)

@@ -38,6 +38,9 @@ void taskiter_free(struct taskiter *it);
 #define TASKITER_FDS 4
 size_t taskiter_fds(const struct taskiter *it, int ret[static TASKITER_FDS]);
 
+/* So many processes are gone through one by one more quickly than all of them at once. */
+#define TASKITER_FEW 16
+
 /*
  * All threads (pid 0), those of a process, or the one of that TID, in the order of their numbers;
  * each() gets those that have changed since the slots were written, its record followed by
@@ -55,6 +58,13 @@ uint64_t taskiter_now_ns(const struct taskiter *it);
 
 /* Number of the latest pass, which slots of threads that it met have. */
 uint32_t taskiter_pass_number(const struct taskiter *it);
+
+/*
+ * Has another process gone on with the same slots since our latest pass? A forked worker does, and
+ * what it has learned it keeps to itself: slots then say more than we know. Forget them all.
+ */
+bool taskiter_is_foreign(const struct taskiter *it);
+void taskiter_forget(struct taskiter *it);
 
 /* A thread's slot: what it is remembered by. NULL: it has none. */
 struct wire_slot *taskiter_slot(struct taskiter *it, pid_t tid);

@@ -333,7 +333,7 @@ static int process_read(struct source *src, const struct target *t, size_t n)
         r = threads_read(src, p, t, n);
         if (r < 0)
                 return r;
-        process_end(src->watch, src->snapshot, src->query, p);
+        process_end(src->watch, src->snapshot, src->query, p, src->filtered);
         return 0;
 }
 
@@ -444,7 +444,7 @@ static int round_run(struct source *src, bool last, size_t *ret_left)
                 *link = p->next;
                 if (src->last == p)
                         src->last = NULL;
-                process_end(src->watch, s, src->query, p); /* says that it has ended */
+                process_end(src->watch, s, src->query, p, false); /* says that it has ended */
         }
         if (r == 0)
                 s->processes_tail = link;

@@ -13,7 +13,7 @@ import re
 import subprocess
 from pathlib import Path
 
-from livetest import (NOTHING, PARTLY, SHOWN, Skip, built, check, check_equal, command,
+from livetest import (DEADLOCK, NOTHING, PARTLY, SHOWN, Skip, built, check, check_equal, command,
                       main, need_root, pwhy, python, running, scene, task, test, threads_of, wait_asleep,
                       wait_until)
 
@@ -171,10 +171,10 @@ def filters_are_those_of_proc():
                 (["--cgroup", group], own.pid, None)):
             for form in ("--json", "--raw"):
                 if form == "--raw":
-                    out = pwhy("--raw", "--source=bpf", *args, status=(SHOWN, NOTHING, PARTLY))
+                    out = pwhy("--raw", "--source=bpf", *args, status=(SHOWN, NOTHING, PARTLY, DEADLOCK))
                     pids = {int(p) for p, _ in HEADER.findall(out)}
                 else:
-                    out = pwhy("--json", "--source=bpf", *args, status=(SHOWN, NOTHING, PARTLY))
+                    out = pwhy("--json", "--source=bpf", *args, status=(SHOWN, NOTHING, PARTLY, DEADLOCK))
                     pids = {t["pid"] for t in json.loads(out)["threads"]}
                 check(wanted is None or wanted in pids, f"{args} {form}: {wanted} is not shown")
                 check(unwanted not in pids, f"{args} {form}: {unwanted} is shown")

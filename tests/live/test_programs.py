@@ -210,7 +210,7 @@ def java():
             thread = thread_in([process.pid], "accept", f":{port} (TCP")
             check_equal(thread["comm"], "acceptor", "name of the thread")
             sleeper = settled(lambda: next(t for t in threads(process.pid) if t["comm"] == "sleeper"
-                                           and "at most another" in t["wait"]["text"]), "sleeper")
+                                           and " another " in t["wait"]["text"]), "sleeper")
             check("2 h 4" in sleeper["wait"]["text"], sleeper["wait"]["text"])
             by_rule(process.pid, *JAVA_RULES)
             no_false_certainty([process.pid])

@@ -21,6 +21,7 @@ from livetest import (DEADLOCK,
 
 
 ANY = (SHOWN, PARTLY, DEADLOCK)
+OR_FORMS = ("chain-pipe", "chain-unix")
 
 
 @contextlib.contextmanager
@@ -79,6 +80,9 @@ def check_chain(form, n):
             on = found[actor]["wait"]["on"]
             check_equal([o["pid"] for o in on], [owner[0]], f"owners of {actor}")
             check_equal(root_of(found[actor]), actors[-1], f"root of {actor}")
+            # Any writer of a pipe will do, and others could be out of sight; a lock has one holder.
+            check_equal(found[actor]["wait"].get("on_any", False), form in OR_FORMS, "any or each")
+            check(found[actor]["wait"].get("on_whole", form in OR_FORMS), "all who can")
         check_equal(root_of(found[actors[-1]]), actors[-1], "root of the last")
         text = pwhy(actors[0][0]).decode()
         check(re.search(rf"^  root cause: tangle \(pid {actors[-1][0]}\) has been ", text, re.M), text)

@@ -113,8 +113,7 @@ static bool filter_set(struct wire_settings *s, const struct taskiter_filter *f)
         s->euid = f->euid;
         s->cgroup = f->cgroup;
         s->cgroup_level = f->cgroup_level;
-        s->exec_start_until = f->exec_start_until;
-        return s->states || s->has_euid || s->cgroup || s->exec_start_until;
+        return s->states || s->has_euid || s->cgroup || f->timed;
 }
 
 /* The first PID namespace has this inode (include/linux/proc_ns.h, PROC_PID_INIT_INO). */
@@ -291,6 +290,11 @@ int taskiter_pass(struct taskiter *it, const struct taskiter_scope *scope,
         settings->pass = scope->fresh ? 0 : it->pass;
         settings->n_same = 0;
         return records_read(it, fd, scope, each, arg);
+}
+
+void taskiter_set_until(struct taskiter *it, uint64_t exec_start_ns)
+{
+        it->program->bss->settings.exec_start_until = exec_start_ns;
 }
 
 uint64_t taskiter_now_ns(const struct taskiter *it)

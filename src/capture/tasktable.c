@@ -14,7 +14,7 @@
 #include "symbol/stacktext.h"
 
 #define LINE_MAX_TEXT 8 /* "[<0>] " and a newline */
-#define FORGOTTEN 256 /* samples of something else */
+#define FORGOTTEN 256   /* samples of something else */
 
 struct known {
         UT_hash_handle hh;

@@ -353,6 +353,20 @@ static void test_self(void **state)
         view_has(f, DEADLOCKS, "deadlock: a thread waits for itself\n", true);
 }
 
+/* Where it is not known whom one of them waits for, they are shown in the order of their numbers.
+ */
+static void test_no_ring(void **state)
+{
+        struct fixture *f = *state;
+        struct thread *a = ring(f);
+
+        chains(f, true);
+        a->toward = NULL;
+        view_has(f, DEADLOCKS, "deadlock: 2 threads wait for each other; 1 more", true);
+        view_has(f, DEADLOCKS, "\n  a (pid 10)", true);
+        view_has(f, DEADLOCKS, "\n  b (pid 11)", true);
+}
+
 static void test_nothing(void **state)
 {
         struct fixture *f = *state;
@@ -484,6 +498,7 @@ int main(void)
                 TEST(test_ends),
                 TEST(test_deadlock),
                 TEST(test_self),
+                TEST(test_no_ring),
                 TEST(test_nothing),
                 TEST(test_fan_in),
                 TEST(test_hostile),

@@ -387,6 +387,7 @@ int pipeline_run(const struct pwhy_query *query, struct session *session,
         snapshot_init(&snapshot->model, a);
         snapshot->raw = query->raw;
         snapshot->model.no_kernel = query->no_kernel;
+        snapshot->model.some = query->n_targets > 0 && !query->all;
         snapshot->model.all = query->all && !query->proc;
         j->snapshot = &snapshot->model;
         j->selection = &snapshot->selection;
@@ -432,6 +433,7 @@ int pipeline_run_text(const struct pwhy_query *query, const char *text, size_t l
         snapshot->model.source = "text";
         snapshot->raw = query->raw;
         snapshot->model.no_kernel = query->no_kernel;
+        snapshot->model.some = query->n_targets > 0 && !query->all;
         r = paste_read(&snapshot->model, text, len);
         if (r == 0)
                 r = explain_snapshot(&snapshot->model);

@@ -121,6 +121,7 @@ RULES = {
 
 # What test_programs.py comes to, where it can read the programs' own stacks.
 PYTHON_RULES = ("python-lock",)
+POSTGRESQL_RULES = ("postgresql-lock",)
 JAVA_RULES = ("java-monitor", "java-wait", "java-park", "java-sleep")
 
 # What scenes come to on other kernels (kernels.py).

@@ -190,6 +190,9 @@ static void test_chain(void **state)
                 "       2  backup (pid 91) has been writing to /dev/sdb for 14 min\n");
         view_equals(f, DEADLOCKS,
                 "not looked for: what was recorded cannot be looked at a second time\n");
+        f->s.some = true;
+        view_has(f, GRAPH, "\nwho else waits for these was not looked for", true);
+        view_has(f, ROOTS, "\nwho else waits for these was not looked for", true);
 }
 
 static void test_clauses(void **state)

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * bench-threads N: a process with N threads that sleep in one of a few ways, as a real
- * server's do. Prints "ready" when all sleep; lives until the end of its input.
+ * bench-threads N [AWAKE]: a process with N threads that sleep in one of a few ways, as a real
+ * server's do; AWAKE of them (0) wake up ten times a second. Prints "ready" when all sleep; lives
+ * until the end of its input.
  */
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 /* Threads are made by the thousand: no more stack for each than it needs. */
@@ -53,22 +55,29 @@ static void *sleep_somehow(void *number, int depth)
         return NULL;
 }
 
+static long n_awake;
+
 static void *thread_run(void *number)
 {
+        static const struct timespec moment = { 0, 100000000 };
+
+        while ((long)number < n_awake)
+                nanosleep(&moment, NULL);
         return sleep_somehow(number, DEPTH);
 }
 
 int main(int argc, char **argv)
 {
-        long n = argc == 2 ? strtol(argv[1], NULL, 10) : 0;
+        long n = argc >= 2 ? strtol(argv[1], NULL, 10) : 0;
         pthread_attr_t attributes;
         pthread_t thread;
         char byte;
 
         if (n < 1 || pipe(pipe_fds) < 0) {
-                fprintf(stderr, "usage: bench-threads N\n");
+                fprintf(stderr, "usage: bench-threads N [AWAKE]\n");
                 return 2;
         }
+        n_awake = argc == 3 ? strtol(argv[2], NULL, 10) : 0;
         pthread_attr_init(&attributes);
         pthread_attr_setstacksize(&attributes, STACK_BYTES);
         for (long i = 0; i < n; i++)

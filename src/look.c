@@ -38,7 +38,7 @@ static void snapshot_join(struct snapshot *s, const struct snapshot *part)
 
 /*
  * What the kernel tells of threads that were not asked for: no filter of the query holds for them.
- * Made when it is first needed.
+ * Where it has some, another session without them is made when it is first needed.
  */
 static int look_sample(struct look *l, const struct owner *owners, size_t n)
 {

@@ -408,6 +408,7 @@ struct snapshot {
         size_t n_idle;              /* idle kernel threads left out */
         size_t n_matched;           /* threads to be shown */
         bool all;                   /* everything was asked for */
+        bool some;                  /* targets were named: who else waits was not looked for */
         bool no_kernel;             /* kernel stacks are evidence, and not to be shown */
         const struct fdscan *fd_scan; /* what all processes have open; NULL: not asked for */
         unsigned n_fd_scans;        /* times that the fd tables of all processes were read */

@@ -20,13 +20,13 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/procio.h"
 #include "base/worker.h"
+#include "capture/host.h"
 #include "capture/paste.h"
 #include "capture/profile.h"
 #include "capture/schedclock.h"
@@ -57,55 +57,6 @@ struct still {
         struct unwinder *unwinder; /* NULL: no user stacks are wanted */
 };
 
-/* First line of a file of the tree, for facts about the host. */
-static const char *fact_read(struct procio *io, struct arena *a, const char *path)
-{
-        const char *text;
-
-        if (procio_read(io, procio_root(io), path, 0, HANG_NONE, &text) <= 0)
-                return NULL;
-        return arena_strn(a, text, strcspn(text, "\n"));
-}
-
-static void host_read(struct procio *io, struct snapshot *s, bool raw)
-{
-        struct utsname u;
-
-        if (procio_live(io) && uname(&u) == 0) {
-                s->host.name = arena_str(s->arena, u.nodename);
-                s->host.kernel = arena_str(s->arena, u.release);
-                s->host.arch = arena_str(s->arena, u.machine);
-        } else {
-                s->host.name = fact_read(io, s->arena, "sys/kernel/hostname");
-                s->host.kernel = fact_read(io, s->arena, "sys/kernel/osrelease");
-                s->host.arch = fact_read(io, s->arena, "sys/kernel/arch");
-        }
-        if (!raw)
-                s->host.boot_id = fact_read(io, s->arena, "sys/kernel/random/boot_id");
-}
-
-/* A recorded tree has its clocks in "captured": realtime, monotonic, boottime, in ns. */
-static void clocks_read(struct procio *io, struct snapshot *s)
-{
-        const char *text;
-        long long realtime, monotonic, boottime;
-
-        if (procio_live(io)) {
-                s->captured_at = clock_ns(CLOCK_REALTIME);
-                s->monotonic_ns = clock_ns(CLOCK_MONOTONIC);
-                s->boottime_ns = clock_ns(CLOCK_BOOTTIME);
-                s->has_clocks = true;
-                return;
-        }
-        if (procio_read(io, procio_root(io), "captured", 0, HANG_NONE, &text) <= 0 ||
-                sscanf(text, "%lld %lld %lld", &realtime, &monotonic, &boottime) != 3)
-                return;
-        s->captured_at = realtime;
-        s->monotonic_ns = monotonic;
-        s->boottime_ns = boottime;
-        s->has_clocks = true;
-}
-
 static int job_select_owners(struct job *j, struct procio *io)
 {
         struct snapshot *s = j->snapshot;
@@ -128,7 +79,7 @@ static int job_select(struct job *j, struct procio *io)
         int r;
 
         host_read(io, s, j->query->raw);
-        clocks_read(io, s);
+        host_clocks(io, s);
         if (!j->query->raw)
                 schedclock_new(io, s->arena, &j->clock);
         r = select_targets(io, s->arena, j->query, self, j->selection);
@@ -437,6 +388,7 @@ int pipeline_run(const struct pwhy_query *query, struct session *session,
         snapshot_init(&snapshot->model, a);
         snapshot->raw = query->raw;
         snapshot->model.no_kernel = query->no_kernel;
+        snapshot->model.some = query->n_targets > 0 && !query->all;
         snapshot->model.all = query->all && !query->proc;
         j->snapshot = &snapshot->model;
         j->selection = &snapshot->selection;
@@ -482,6 +434,7 @@ int pipeline_run_text(const struct pwhy_query *query, const char *text, size_t l
         snapshot->model.source = "text";
         snapshot->raw = query->raw;
         snapshot->model.no_kernel = query->no_kernel;
+        snapshot->model.some = query->n_targets > 0 && !query->all;
         r = paste_read(&snapshot->model, text, len);
         if (r == 0)
                 r = explain_snapshot(&snapshot->model);

@@ -26,6 +26,7 @@
 #include "capture/session.h"
 #include "capture/source.h"
 #include "capture/stackset.h"
+#include "capture/taskorder.h"
 #include "capture/tasktable.h"
 #include "query.h"
 #include "resolve/syscall.h"
@@ -41,9 +42,8 @@ struct source {
         const struct within *within;
         struct tasktable *table;
         struct stackset *stacks;
-        enum abi abi;    /* of 64-bit programs */
-        uint32_t *order; /* numbers of entries, by PID and TID */
-        size_t n_order;
+        enum abi abi; /* of 64-bit programs */
+        struct taskorder *order;
         uint64_t now_ns;      /* queue clock at the sample */
         const char *comm;     /* the last one, which the next often shares */
         struct process *last; /* process whose directory is open */
@@ -61,7 +61,7 @@ static void bpf_close(struct source *src)
         if (src->dir >= 0)
                 close(src->dir);
         stackset_free(src->stacks);
-        free(src->order);
+        taskorder_free(src->order);
         free(src);
 }
 
@@ -90,50 +90,6 @@ static int bpf_open(struct procio *io, struct watch *watch, struct snapshot *s,
         src->dir = -1;
         *ret_source = src;
         return 0;
-}
-
-/* The order in which processes and threads are shown. */
-static int entry_compare(const void *a, const void *b, void *table)
-{
-        const struct wire_task *x = &tasktable_entry(table, *(const uint32_t *)a)->task;
-        const struct wire_task *y = &tasktable_entry(table, *(const uint32_t *)b)->task;
-
-        if (x->pid != y->pid)
-                return x->pid < y->pid ? -1 : 1;
-        return (x->tid > y->tid) - (x->tid < y->tid);
-}
-
-static int order_make(struct source *src)
-{
-        src->n_order = tasktable_count(src->table);
-        src->order = malloc((src->n_order + 1) * sizeof(*src->order));
-        if (!src->order)
-                return -ENOMEM;
-        for (size_t i = 0; i < src->n_order; i++)
-                src->order[i] = (uint32_t)i;
-        qsort_r(src->order, src->n_order, sizeof(*src->order), entry_compare, src->table);
-        return 0;
-}
-
-static struct taskentry *ordered(struct source *src, size_t i)
-{
-        return i < src->n_order ? tasktable_entry(src->table, src->order[i]) : NULL;
-}
-
-/* The first entry of a process, or where it would be. */
-static size_t process_first(struct source *src, pid_t pid)
-{
-        size_t low = 0, high = src->n_order;
-
-        while (low < high) {
-                size_t middle = (low + high) / 2;
-
-                if (ordered(src, middle)->task.pid < pid)
-                        low = middle + 1;
-                else
-                        high = middle;
-        }
-        return low;
 }
 
 /*
@@ -293,7 +249,8 @@ static int threads_read(struct source *src, struct process *p, const struct targ
 {
         const struct taskentry *e;
 
-        for (size_t i = process_first(src, p->pid); (e = ordered(src, i)); i++) {
+        for (size_t i = taskorder_first(src->order, p->pid); (e = taskorder_entry(src->order, i));
+                i++) {
                 struct thread *thread;
                 int r;
 
@@ -348,7 +305,8 @@ static int process_from_files(struct source *src, const struct target *t, size_t
 
 static int process_read(struct source *src, const struct target *t, size_t n)
 {
-        const struct taskentry *e = ordered(src, process_first(src, t->pid));
+        const struct taskentry *e =
+                taskorder_entry(src->order, taskorder_first(src->order, t->pid));
         bool met = e && e->task.pid == t->pid;
         struct process *p = NULL;
         int dir = -1, r;
@@ -375,7 +333,7 @@ static int process_read(struct source *src, const struct target *t, size_t n)
         r = threads_read(src, p, t, n);
         if (r < 0)
                 return r;
-        process_end(src->watch, src->snapshot, src->query, p);
+        process_end(src->watch, src->snapshot, src->query, p, src->filtered);
         return 0;
 }
 
@@ -480,18 +438,30 @@ static int round_run(struct source *src, bool last, size_t *ret_left)
                 *link = p->next;
                 if (src->last == p)
                         src->last = NULL;
-                process_end(src->watch, s, src->query, p); /* says that it has ended */
+                process_end(src->watch, s, src->query, p, false); /* says that it has ended */
         }
         if (r == 0)
                 s->processes_tail = link;
         return r;
 }
 
+/* Is anything to be read again? Of what was sampled and nothing else, what ran during that. */
+static bool is_doubtful(const struct source *src)
+{
+        if (!src->whole)
+                return true;
+        for_each_process(p, src->snapshot)
+                for_each_thread(t, p)
+                        if (t->moved)
+                                return true;
+        return false;
+}
+
 static int bpf_capture(struct source *src, const struct selection *selection, size_t *next,
         const struct within *within)
 {
-        size_t left = 1;
-        int r = order_make(src);
+        int r = taskorder_new(src->table, &src->order);
+        size_t left;
 
         src->within = within;
         src->whole = !within;
@@ -505,6 +475,7 @@ static int bpf_capture(struct source *src, const struct selection *selection, si
                 if (r == 0)
                         *next += n;
         }
+        left = is_doubtful(src);
         for (int round = 0; r == 0 && left && round < ROUNDS; round++)
                 r = round_run(src, round + 1 == ROUNDS, &left);
         return r < 0 ? r : arena_failed(src->snapshot->arena) ? -ENOMEM : 0;

@@ -11,7 +11,10 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/privilege.h"
+#include "base/procio.h"
+#include "capture/schedclock.h"
 #include "capture/taskiter.h"
 #include "capture/tasktable.h"
 #include "model.h"
@@ -19,8 +22,10 @@
 #include "symbol/stacktext.h"
 #include "unwind/stackcache.h"
 
+#define BLOCKED_SLACK_NS NS_PER_S
 #define CROWD 64 /* threads of a process from which loading a program pays, for stacks alone */
 #define CGROUP_MOUNT "/sys/fs/cgroup"
+#define CGROUP_NS_FIRST 0xEFFFFFFBU /* include/linux/proc_ns.h, PROC_CGROUP_INIT_INO */
 
 struct session {
         const struct pwhy_query *query;
@@ -84,13 +89,17 @@ static bool pays(const struct pwhy_query *q)
         return n > CROWD;
 }
 
-/* The program knows a group by its id, which is its directory's inode, and its level. */
+/*
+ * The program knows a group by its id, which is its directory's inode, and its level below the root
+ * of all: of another root, as in a cgroup namespace, that is not known here.
+ */
 static bool cgroup_find(const char *path, struct taskiter_filter *f)
 {
         char full[4096];
         struct stat st;
 
-        if (access(CGROUP_MOUNT "/cgroup.controllers", F_OK) < 0 ||
+        if (stat("/proc/self/ns/cgroup", &st) < 0 || st.st_ino != CGROUP_NS_FIRST ||
+                access(CGROUP_MOUNT "/cgroup.controllers", F_OK) < 0 ||
                 snprintf(full, sizeof(full), CGROUP_MOUNT "%s", path) >= (int)sizeof(full) ||
                 stat(full, &st) < 0)
                 return false;
@@ -107,18 +116,20 @@ static int program_load(struct session *s)
                 .states = q->filter.states,
                 .has_euid = q->filter.has_uid,
                 .euid = q->filter.uid,
+                .timed = q->blocked_for_ns > 0,
         };
         bool stacks = q->raw && !q->has_reasons && !q->blocked_for_ns && !q->deadlocked;
         size_t n = threads_of_machine();
+        bool placed;
         int r;
 
-        s->whole =
-                stacks && q->all && (!q->filter.cgroup || cgroup_find(q->filter.cgroup, &filter));
+        placed = !q->filter.cgroup || cgroup_find(q->filter.cgroup, &filter);
+        s->whole = stacks && q->all && placed;
         r = taskiter_new(n * 2, stacks ? STACK_ENTRIES_MAX : WIRE_FRAMES_MAX, stacks, &filter,
                 &s->iter, &s->why, &s->remedy);
         if (r < 0)
                 return r == -ENOMEM ? r : 0;
-        s->filtered = *filter.states || filter.has_euid || filter.cgroup || filter.exec_start_until;
+        s->filtered = *filter.states || filter.has_euid || filter.cgroup || filter.timed;
         s->stacks_only = stacks;
         s->why = NULL;
         return tasktable_new(s->iter, false, &s->table);
@@ -234,7 +245,7 @@ static struct taskiter_scope scope_of(const struct pwhy_query *q)
         return scope;
 }
 
-/* 1, or 0 when there is nothing to look with any more. */
+/* 1; 0 when there is nothing to look with any more. */
 static int sampled(struct session *s, int r)
 {
         if (r == 0)
@@ -247,12 +258,30 @@ static int sampled(struct session *s, int r)
         return 0;
 }
 
+/*
+ * What has certainly not been blocked for so long need not be captured; what has, its times say
+ * later, and exactly.
+ */
+static void until_set(struct session *s)
+{
+        struct procio *io = NULL;
+        int64_t now_ns, ahead_ns, until_ns = 0;
+
+        if (!s->query->blocked_for_ns || procio_new(NULL, NULL, &io) < 0)
+                return;
+        if (schedclock_own(io, &now_ns, &ahead_ns) == 0)
+                until_ns = now_ns + ahead_ns + BLOCKED_SLACK_NS - s->query->blocked_for_ns;
+        taskiter_set_until(s->iter, until_ns > 0 ? (uint64_t)until_ns : 0);
+        procio_free(io);
+}
+
 int session_sample(struct session *s)
 {
         struct taskiter_scope scope;
 
         if (!s->table)
                 return 0;
+        until_set(s);
         scope = scope_of(s->query);
         return sampled(s, tasktable_sample(s->table, &scope, NULL));
 }

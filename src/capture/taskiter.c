@@ -113,8 +113,7 @@ static bool filter_set(struct wire_settings *s, const struct taskiter_filter *f)
         s->euid = f->euid;
         s->cgroup = f->cgroup;
         s->cgroup_level = f->cgroup_level;
-        s->exec_start_until = f->exec_start_until;
-        return s->states || s->has_euid || s->cgroup || s->exec_start_until;
+        return s->states || s->has_euid || s->cgroup || f->timed;
 }
 
 /* The first PID namespace has this inode (include/linux/proc_ns.h, PROC_PID_INIT_INO). */
@@ -287,10 +286,15 @@ int taskiter_pass(struct taskiter *it, const struct taskiter_scope *scope,
         if (fd < 0)
                 return fd;
         sched_yield(); /* brings the clock up to date */
-        it->pass++;
+        it->pass = ++settings->passes;
         settings->pass = scope->fresh ? 0 : it->pass;
         settings->n_same = 0;
         return records_read(it, fd, scope, each, arg);
+}
+
+void taskiter_set_until(struct taskiter *it, uint64_t exec_start_ns)
+{
+        it->program->bss->settings.exec_start_until = exec_start_ns;
 }
 
 uint64_t taskiter_now_ns(const struct taskiter *it)
@@ -301,6 +305,16 @@ uint64_t taskiter_now_ns(const struct taskiter *it)
 uint32_t taskiter_pass_number(const struct taskiter *it)
 {
         return it->pass;
+}
+
+bool taskiter_is_foreign(const struct taskiter *it)
+{
+        return it->pass != it->program->bss->settings.passes;
+}
+
+void taskiter_forget(struct taskiter *it)
+{
+        memset(it->slots, 0, it->n_slots * sizeof(*it->slots));
 }
 
 static struct wire_slot *slot_probe(struct taskiter *it, pid_t tid, uint32_t content)

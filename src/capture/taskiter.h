@@ -22,7 +22,7 @@ struct taskiter_filter {    /* all must let a thread through; zero: lets all thr
         uid_t euid;
         uint64_t cgroup; /* id in the unified hierarchy, and how far below its root */
         uint32_t cgroup_level;
-        uint64_t exec_start_until; /* went to sleep no later, by the CPU's clock */
+        bool timed; /* taskiter_set_until() will be called */
 };
 
 /*
@@ -50,11 +50,21 @@ struct taskiter_scope {
 int taskiter_pass(struct taskiter *it, const struct taskiter_scope *scope,
         int (*each)(void *arg, const struct wire_task *w), void *arg);
 
+/* From the next pass on: threads that went to sleep no later, by their CPU's clock; 0: any. */
+void taskiter_set_until(struct taskiter *it, uint64_t exec_start_ns);
+
 /* After a pass: the queue clock of the CPU it began on (of sched_info.last_queued), then. */
 uint64_t taskiter_now_ns(const struct taskiter *it);
 
 /* Number of the latest pass, which slots of threads that it met have. */
 uint32_t taskiter_pass_number(const struct taskiter *it);
+
+/*
+ * Has another process gone on with the same slots since our latest pass? A forked worker does, and
+ * what it has learned it keeps to itself: slots then say more than we know. Forget them all.
+ */
+bool taskiter_is_foreign(const struct taskiter *it);
+void taskiter_forget(struct taskiter *it);
 
 /* A thread's slot: what it is remembered by. NULL: it has none. */
 struct wire_slot *taskiter_slot(struct taskiter *it, pid_t tid);

@@ -14,6 +14,7 @@
 #include "symbol/stacktext.h"
 
 #define LINE_MAX_TEXT 8 /* "[<0>] " and a newline */
+#define FORGOTTEN 256   /* samples of something else */
 #define FEW 8           /* processes that are gone through more quickly one by one */
 
 struct known {
@@ -182,6 +183,14 @@ static void slot_write(struct tasktable *tt, const struct wire_task *w)
         s->switches = w->flags & WIRE_MOVED ? UINT64_MAX : w->switches;
 }
 
+/* What slots say is what we have read, and nothing that a fork of us did. */
+static void slots_restore(struct tasktable *tt)
+{
+        taskiter_forget(tt->iter);
+        for (size_t i = 0; i < tt->n; i++)
+                slot_write(tt, &tt->entries[i].task);
+}
+
 static int record_take(void *arg, const struct wire_task *w)
 {
         struct tasktable *tt = arg;
@@ -216,7 +225,7 @@ static bool in_scope(const struct taskiter_scope *scope, const struct taskentry 
                (!scope->tid || e->task.tid == scope->tid);
 }
 
-/* What was neither sent nor known to the pass has ended. */
+/* What was neither sent nor known to the pass has ended; what nobody asked for is forgotten. */
 static void ended_drop(struct tasktable *tt, const struct taskiter_scope *scope)
 {
         uint32_t pass = taskiter_pass_number(tt->iter);
@@ -226,12 +235,14 @@ static void ended_drop(struct tasktable *tt, const struct taskiter_scope *scope)
                 struct taskentry *e = &tt->entries[i];
                 struct wire_slot *s;
 
-                if (!in_scope(scope, e) || e->seen == tt->sample) {
+                bool mine = in_scope(scope, e);
+
+                if (e->seen == tt->sample || (!mine && tt->sample - e->seen < FORGOTTEN)) {
                         i++;
                         continue;
                 }
                 s = tt->beside ? NULL : taskiter_slot(tt->iter, e->task.tid);
-                if (s && s->pass == pass) {
+                if (mine && s && s->pass == pass) {
                         e->seen = tt->sample;
                         i++;
                         continue;
@@ -255,6 +266,8 @@ int tasktable_sample(struct tasktable *tt, const struct taskiter_scope *scope, s
 
         tt->sample++;
         tt->changed = 0;
+        if (!tt->beside && taskiter_is_foreign(tt->iter))
+                slots_restore(tt);
         r = taskiter_pass(tt->iter, &asked, record_take, tt);
         if (r < 0)
                 return r;

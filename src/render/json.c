@@ -27,6 +27,10 @@ static void json_owners(struct jsonout *j, struct json_object *wait, const struc
                 jsonout_text(j, o, "comm", w->on[i].comm, ESCAPE_NAME_MAX);
                 jsonout_text(j, o, "role", role_name(w->on[i].role), ESCAPE_NAME_MAX);
         }
+        if (w->n_on > 0 && w->on_any)
+                jsonout_bool(j, wait, "on_any", true);
+        if (w->n_on > 0 && w->on_whole)
+                jsonout_bool(j, wait, "on_whole", true);
 }
 
 static void json_wait(struct jsonout *j, struct json_object *thread, const struct thread *t)

@@ -163,6 +163,15 @@ static void line_write(struct page *p, enum style style, const char *text)
         page_end(p);
 }
 
+/* The chains of those that were asked for are followed to their ends, not to their beginnings. */
+static void some_write(struct page *p, const struct snapshot *s)
+{
+        if (s->some)
+                line_write(p, STYLE_DIM,
+                        "who else waits for these was not looked for: name no target "
+                        "for that");
+}
+
 /* What could not be had limits what can be said of who waits for whom. */
 static void gaps_write(struct page *p, const struct snapshot *s, bool first)
 {
@@ -204,6 +213,7 @@ int render_graph(FILE *out, const struct snapshot *s, bool colour, unsigned colu
                                 " more roots", NULL));
         if (first)
                 line_write(&p, STYLE_PLAIN, "nobody is seen to wait for anybody");
+        some_write(&p, s);
         gaps_write(&p, s, false);
         forest_done(&f);
         return page_done(&p);
@@ -262,6 +272,7 @@ int render_roots(FILE *out, const struct snapshot *s, bool colour, unsigned colu
         r = page_init(&p, out, colour, columns, false);
         if (r == 0) {
                 roots_write(&p, s, &f);
+                some_write(&p, s);
                 gaps_write(&p, s, false);
                 r = page_done(&p);
         }

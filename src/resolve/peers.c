@@ -349,4 +349,5 @@ void peers_resolve(struct resolver *r)
         }
         peer_tty_done(&p);
         peer_eventfd_done(&p);
+        peer_userfault_done(&p);
 }

@@ -121,7 +121,8 @@ RULES = {
 
 # What test_programs.py comes to, where it can read the programs' own stacks.
 PYTHON_RULES = ("python-lock",)
-JAVA_RULES = ("java-monitor", "java-wait", "java-park")
+POSTGRESQL_RULES = ("postgresql-lock",)
+JAVA_RULES = ("java-monitor", "java-wait", "java-park", "java-sleep")
 
 # What scenes come to on other kernels (kernels.py).
 ELSEWHERE = {

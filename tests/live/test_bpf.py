@@ -8,12 +8,14 @@ had, files are read instead, and it is said why.
 """
 import contextlib
 import json
+import math
 import os
 import re
 import subprocess
+import time
 from pathlib import Path
 
-from livetest import (NOTHING, PARTLY, SHOWN, Skip, built, check, check_equal, command,
+from livetest import (DEADLOCK, NOTHING, PARTLY, SHOWN, Skip, built, check, check_equal, command,
                       main, need_root, pwhy, python, running, scene, task, test, threads_of, wait_asleep,
                       wait_until)
 
@@ -54,8 +56,18 @@ def stack_is_readable(pid, tid):
         return False
 
 
+def started(thread):
+    """When it was made, in seconds since boot; one that is gone: now."""
+    try:
+        words = (task(*thread) / "stat").read_bytes().rpartition(b")")[2].split()
+    except OSError:
+        return math.inf
+    return int(words[19]) / os.sysconf("SC_CLK_TCK")
+
+
 def all_are_there(*args):
     """Whatever /proc lists before and after is shown in between."""
+    begun = time.clock_gettime(time.CLOCK_BOOTTIME)
     before = listed()
     if "--raw" in args:
         shown = {(int(p), int(t)) for p, t in HEADER.findall(pwhy("--source=bpf", *args))}
@@ -64,6 +76,8 @@ def all_are_there(*args):
     missing = (before & listed()) - shown - {(os.getpid(), os.getpid())}
     if "--raw" in args:  # prints nothing of a stack that is refused
         missing = {thread for thread in missing if stack_is_readable(*thread)}
+    # A number that was given to somebody else meanwhile is another thread's.
+    missing = {thread for thread in missing if started(thread) < begun - 0.02}
     check(not missing, f"{len(missing)} threads are missing, {sorted(missing)[:5]} …")
     return len(shown)
 
@@ -171,10 +185,10 @@ def filters_are_those_of_proc():
                 (["--cgroup", group], own.pid, None)):
             for form in ("--json", "--raw"):
                 if form == "--raw":
-                    out = pwhy("--raw", "--source=bpf", *args, status=(SHOWN, NOTHING, PARTLY))
+                    out = pwhy("--raw", "--source=bpf", *args, status=(SHOWN, NOTHING, PARTLY, DEADLOCK))
                     pids = {int(p) for p, _ in HEADER.findall(out)}
                 else:
-                    out = pwhy("--json", "--source=bpf", *args, status=(SHOWN, NOTHING, PARTLY))
+                    out = pwhy("--json", "--source=bpf", *args, status=(SHOWN, NOTHING, PARTLY, DEADLOCK))
                     pids = {t["pid"] for t in json.loads(out)["threads"]}
                 check(wanted is None or wanted in pids, f"{args} {form}: {wanted} is not shown")
                 check(unwanted not in pids, f"{args} {form}: {unwanted} is shown")

@@ -36,13 +36,31 @@ def need(*programs):
     return found
 
 
+def without_stacks(text):
+    """What pwhy printed, but for the lines of user stacks: they are long, and not of this machine."""
+    kept, margin = [], None
+    for line in text.splitlines():
+        indent = len(line) - len(line.lstrip())
+        if margin is not None and indent > margin:
+            continue
+        margin = indent if re.match(r" +user  ", line) else None
+        if margin is None and not line.startswith("missing"):
+            kept.append(line)
+    return kept
+
+
 def show(*args, status=ANY):
     """What a user would see; printed for the document if that is wanted."""
-    text = pwhy("--no-user", "--no-kernel", *args, status=status).decode()
+    text = pwhy("--no-kernel", *args, status=status).decode()
     if os.environ.get("CASES_SHOW"):
         print(f"    $ pwhy {' '.join(map(str, args))}")
-        print("".join(f"    {line}\n" for line in text.splitlines() if not line.startswith("missing")))
+        print("".join(f"    {line}".rstrip() + "\n" for line in without_stacks(text)))
     return text
+
+
+def say(text):
+    if os.environ.get("CASES_SHOW"):
+        print("".join(f"    {line}".rstrip() + "\n" for line in text.splitlines()))
 
 
 def document(*args):
@@ -147,18 +165,76 @@ def sqlite_that_waits_for_a_writer():
                 show(one.pid)
 
 
+@contextlib.contextmanager
+def dpkg_that_hangs(d):
+    """dpkg -i, in the middle of a package's script: in a root directory of its own, d."""
+    package, root = d / "package", d / "root"
+    (package / "DEBIAN").mkdir(parents=True)
+    (package / "DEBIAN/control").write_text(
+        "Package: slow\nVersion: 1\nArchitecture: all\nMaintainer: a <a@a>\nDescription: x\n")
+    script = package / "DEBIAN/preinst"
+    script.write_text("#!/bin/sh\nsleep 1000\ntrue\n")
+    script.chmod(0o755)
+    for name in "info", "updates", "triggers", "parts":
+        (root / "var/lib/dpkg" / name).mkdir(parents=True)
+    for name in "status", "available":
+        (root / "var/lib/dpkg" / name).touch()
+    subprocess.run(["dpkg-deb", "--build", package, d / "slow.deb"], check=True, **QUIET)
+    with running("dpkg", f"--root={root}", "--force-script-chrootless", "--force-not-root", "--log=/dev/null",
+                 "-i", d / "slow.deb", start_new_session=True, **QUIET) as dpkg:
+        try:
+            wait_until(lambda: any(name_of(c) == "sleep" for p in children_of(dpkg.pid)
+                                   for c in children_of(p)), "the script sleeps")
+            wait_asleep(dpkg.pid)
+            yield dpkg, root
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(dpkg.pid, signal.SIGKILL)
+
+
+def apt(root, *args):
+    state, cache = root.parent / "state", root.parent / "cache"
+    for place in state / "lists/partial", cache / "archives/partial":
+        place.mkdir(parents=True, exist_ok=True)
+    return ["apt-get", "-o", f"Dir::State={state}", "-o", f"Dir::Cache={cache}", "-o",
+            f"Dir::State::status={root}/var/lib/dpkg/status", "-o", "Dir::Etc::sourcelist=/dev/null",
+            "-o", "Dir::Etc::sourceparts=/dev/null", "-o", "Debug::NoLocking=false", *args, "-y",
+            "autoremove"]
+
+
 @test
-def package_manager_that_waits_for_its_lock():
-    """flock(1) around apt, as unattended jobs have it: the holder is named, and what it does."""
+def apt_that_waits_for_dpkg():
+    """apt tries once a second: it sleeps, and says itself whom it waits for; dpkg, why it hangs."""
+    need("apt-get", "dpkg", "dpkg-deb")
+    with directory() as d, dpkg_that_hangs(d) as (dpkg, root):
+        refused = subprocess.run(apt(root), capture_output=True, text=True, check=False)
+        check(refused.returncode != 0 and f"held by process {dpkg.pid} (dpkg)" in refused.stderr,
+              refused.stderr)
+        with open(d / "said", "w", encoding="utf-8") as said, \
+                running(*apt(root, "-o", "DPkg::Lock::Timeout=600"), stdin=subprocess.DEVNULL,
+                        stdout=said, stderr=said) as waiter:
+            wait_until(lambda: f"held by process {dpkg.pid}" in (d / "said").read_text(), "it waits")
+            wait_until(lambda: "nanosleep" in (task(waiter.pid) / "wchan").read_text(), "it sleeps")
+            say((d / "said").read_text().replace(str(root), "").split("...")[0] + "...")
+            wait_until(lambda: "sleeping for another" in show(waiter.pid), "a sleep is seen")
+            check_equal(document(waiter.pid)["threads"][0]["wait"]["on"], [], "nobody to be named")
+        text = show(dpkg.pid)
+        check(re.search(r"root cause: sleep \(pid \d+\) is sleeping for another", text), text)
+
+
+@test
+def jobs_behind_a_lock_file():
+    """flock(1), as cron jobs have it: the holders are named, and what they do."""
     with directory() as d:
-        lock = d / "apt.lock"
+        lock = d / "backup.lock"
         with running("flock", lock, "sleep", "1000", start_new_session=True, **QUIET) as first:
             try:
                 wait_until(lambda: children_of(first.pid), "the first job")
                 with running("flock", lock, "true", **QUIET) as second:
                     wait_asleep(second.pid)
                     thread = document(second.pid)["threads"][0]
-                    check({o["pid"] for o in thread["wait"]["on"]} >= {first.pid}, thread["wait"])
+                    check_equal({o["pid"] for o in thread["wait"]["on"]},
+                                {first.pid, *children_of(first.pid)}, thread["wait"])
                     show(second.pid)
             finally:
                 os.killpg(first.pid, signal.SIGKILL)
@@ -248,18 +324,29 @@ def postgresql_lock_wait_and_deadlock():
                 two.stdin.write("update t set x = 2 where i = 1;\n"), two.stdin.flush()
                 wait_until(lambda: ask(f"select wait_event_type from pg_stat_activity where pid = "
                                        f"{second}").strip() == "Lock", "it waits for a lock")
-                wait_asleep(second)
+                wait_asleep(second), wait_asleep(first)
+                blocking = (f"select pid, wait_event_type, wait_event, pg_blocking_pids(pid) from "
+                            f"pg_stat_activity where pid in ({first}, {second}) order by pid = {first}")
                 text = show(second)
                 check("root cause" not in text and "deadlock" not in text, text)
-                if os.environ.get("CASES_SHOW"):
-                    print(ask("select pid, wait_event_type, wait_event, pg_blocking_pids(pid) from "
-                              f"pg_stat_activity where pid = {second}"))
+                check(document(second)["threads"][0]["wait"]["reason"] in ("lock", "poll"), text)
+                if "ProcSleep" in text:
+                    check(re.search("^  waiting for a lock of PostgreSQL", text, re.M), text)
+                    check_equal(document(second)["threads"][0]["wait"]["on"], [], "owners")
+                say(ask(blocking))
+                check(f"{second}|Lock|transactionid|{{{first}}}" in ask(blocking), ask(blocking))
+                # Whom PostgreSQL names waits for its client, which pwhy names.
+                show(first)
+                check(one.pid in {o["pid"] for o in document(first)["threads"][0]["wait"]["on"]}, "client")
                 one.stdin.write("update t set x = 2 where i = 2;\n"), one.stdin.flush()
                 wait_until(lambda: ask("select count(*) from pg_stat_activity where wait_event_type = "
                                        "'Lock'").strip() == "2", "both wait")
                 wait_asleep(first)
                 found = document(first, second)
                 check_equal(found["deadlocks"], [], "what cannot be seen is not told")
+                say(ask(blocking))
+                check({f"{first}|Lock|transactionid|{{{second}}}",
+                       f"{second}|Lock|transactionid|{{{first}}}"} <= set(ask(blocking).split()), "each")
             finally:
                 for client in (one, two):
                     client.kill(), client.communicate()
@@ -282,7 +369,9 @@ def python_lock_that_nobody_releases():
             check_equal(thread["wait"]["on"], [], thread["wait"])
             check("deadlocked" not in thread, "no owner, no deadlock")
         check_equal(found["deadlocks"], [], "deadlocks")
-        show(process.pid)
+        text = show(process.pid)
+        if "PyThread_acquire_lock" in text:
+            check_equal(text.count("waiting for a lock, event or queue of Python"), 2, text)
 
 
 @test
@@ -342,7 +431,12 @@ public class Stuck {
             for thread in found["threads"]:
                 if thread["tid"] in tids:
                     check_equal(thread["wait"]["on"], [], thread["wait"])
+                    check(thread["wait"]["reason"] in ("futex", "lock"), thread["wait"])
             show(tids[0])
+            if os.environ.get("CASES_SHOW") and shutil.which("jcmd"):
+                said = subprocess.run(["jcmd", str(java.pid), "Thread.print"], capture_output=True,
+                                      text=True, check=False).stdout
+                say("\n".join(said[said.find("Found one"):].splitlines()[:9]))
 
 
 if __name__ == "__main__":

@@ -46,6 +46,7 @@ print("ready", flush=True)
 print(libc.recv(0, ctypes.create_string_buffer(100), 100, socket.MSG_WAITALL))
 """
 
+PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 SLEEP = """
 import ctypes
 class Time(ctypes.Structure):
@@ -242,6 +243,19 @@ def storm_of_short_lived_processes():
                 out = pwhy(*how, "--all")
                 if how == ["--json"]:
                     json.loads(out)
+
+
+@test
+def nobody_is_left_behind():
+    """Where process 1 reaps nobody, as in many containers, what pwhy left would stay for ever."""
+    check_equal(ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), 0, "prctl")
+    try:
+        with asleep(SLEEP) as process:
+            for _ in range(5):
+                pwhy(process.pid)
+                check_equal(children(), [str(process.pid)], "children that were left to us")
+    finally:
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
 
 
 @test

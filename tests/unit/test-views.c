@@ -190,6 +190,9 @@ static void test_chain(void **state)
                 "       2  backup (pid 91) has been writing to /dev/sdb for 14 min\n");
         view_equals(f, DEADLOCKS,
                 "not looked for: what was recorded cannot be looked at a second time\n");
+        f->s.some = true;
+        view_has(f, GRAPH, "\nwho else waits for these was not looked for", true);
+        view_has(f, ROOTS, "\nwho else waits for these was not looked for", true);
 }
 
 static void test_clauses(void **state)
@@ -350,6 +353,20 @@ static void test_self(void **state)
         view_has(f, DEADLOCKS, "deadlock: a thread waits for itself\n", true);
 }
 
+/* Where it is not known whom one of them waits for, they are shown in the order of their numbers.
+ */
+static void test_no_ring(void **state)
+{
+        struct fixture *f = *state;
+        struct thread *a = ring(f);
+
+        chains(f, true);
+        a->toward = NULL;
+        view_has(f, DEADLOCKS, "deadlock: 2 threads wait for each other; 1 more", true);
+        view_has(f, DEADLOCKS, "\n  a (pid 10)", true);
+        view_has(f, DEADLOCKS, "\n  b (pid 11)", true);
+}
+
 static void test_nothing(void **state)
 {
         struct fixture *f = *state;
@@ -481,6 +498,7 @@ int main(void)
                 TEST(test_ends),
                 TEST(test_deadlock),
                 TEST(test_self),
+                TEST(test_no_ring),
                 TEST(test_nothing),
                 TEST(test_fan_in),
                 TEST(test_hostile),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What file.bpf.c writes: a record for each file that a process has open. */
+/* What file.bpf.c writes: a record for each file that is open, or for each userfaultfd. */
 #pragma once
 
 #ifndef __bpf__
@@ -26,4 +26,10 @@ struct wire_file {
                 send_ends; /* of a socket, enum wire_timeout: SO_RCVTIMEO, SO_SNDTIMEO */
         uint64_t inode;    /* of a pipe or socket */
         char name[WIRE_FILE_NAME];
+};
+
+struct wire_userfault {
+        int32_t pid, tid, fd;
+        int32_t serves;   /* process whose faults it gets; 0: not known */
+        uint64_t context; /* the same number: the same file */
 };

@@ -182,6 +182,7 @@ static struct module *module_find(struct modules *m, const struct module_key *ke
 {
         struct module *module = NULL;
 
+        /* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): no padding in a key */
         HASH_FIND(hh, m->table, key, sizeof(*key), module);
         return module;
 }

@@ -286,6 +286,23 @@ def check_recorder(_name):
         raise Failure(f"one thread in read expected, got {live} live, {again} replayed")
 
 
+def check_strangers(_name):
+    """A recording is not of this machine: who has its numbers here is not measured for it."""
+    busy = [sys.executable, "-c", "print(flush=True)\nwhile True: pass"]
+    with tempfile.TemporaryDirectory(prefix="pwhy-golden-") as scratch, \
+            subprocess.Popen(busy, stdout=subprocess.PIPE) as process:
+        process.stdout.readline()
+        tree = Path(scratch) / "tree"
+        try:
+            subprocess.run([sys.executable, HERE.parent / "record-proc", str(process.pid), tree],
+                           check=True)
+            thread = json.loads(pwhy(tree, "--json", str(process.pid)))["threads"][0]
+        finally:
+            process.kill()
+    if thread["state"] != "R" or "profile" in thread:
+        raise Failure(f"a thread that runs, as it was recorded, got {thread}")
+
+
 def run(case):
     title, function, name = case
     try:
@@ -318,6 +335,7 @@ def main():
     cases = [(title, function, name) for name in names for title, function in kinds]
     if not options.names and not options.update:
         cases.append(("replay", check_recorder, "record-proc"))
+        cases.append(("strangers", check_strangers, "record-proc"))
     counts = {"passed": 0, "failed": 0}
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
         for result, line in pool.map(run, cases):

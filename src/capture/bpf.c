@@ -407,31 +407,25 @@ static int process_again(struct source *src, struct process *p, bool last, size_
         return r;
 }
 
-/* Of a few processes these alone are looked at again. */
-static int table_refresh(struct source *src)
-{
-        size_t n = 0;
-        int r = 0;
-
-        for_each_process(p, src->snapshot)
-                n++;
-        if (n > TASKITER_FEW)
-                return tasktable_sample(src->table, &(struct taskiter_scope){ 0 }, NULL);
-        for_each_process(p, src->snapshot) {
-                const struct taskiter_scope scope = { .pid = p->pid };
-
-                r = r == 0 ? tasktable_sample(src->table, &scope, NULL) : r;
-        }
-        return r;
-}
-
 /* Sample again; what ran meanwhile is read again, what ended is dropped. */
 static int round_run(struct source *src, bool last, size_t *ret_left)
 {
         struct snapshot *s = src->snapshot;
         struct process **link = &s->processes;
-        int r = table_refresh(src);
+        pid_t *pids = NULL;
+        size_t n = 0;
+        int r;
 
+        for_each_process(p, s)
+                n++;
+        pids = calloc(n + 1, sizeof(*pids));
+        if (!pids)
+                return -ENOMEM;
+        n = 0;
+        for_each_process(p, s)
+                pids[n++] = p->pid;
+        r = tasktable_sample_processes(src->table, pids, n);
+        free(pids);
         *ret_left = 0;
         while (*link && r == 0) {
                 struct process *p = *link;

@@ -30,6 +30,8 @@
 struct session {
         const struct pwhy_query *query;
         struct taskiter *iter;
+        bool borrowed;    /* that belongs to the session before */
+        bool stacks_only; /* the program tells stacks and nothing else */
         struct tasktable *table;
         struct stackcache *stacks;
         bool forced;      /* by --source=bpf */
@@ -116,7 +118,7 @@ static int program_load(struct session *s)
                 .euid = q->filter.uid,
                 .timed = q->blocked_for_ns > 0,
         };
-        bool stacks = q->raw && !q->has_reasons && !q->blocked_for_ns;
+        bool stacks = q->raw && !q->has_reasons && !q->blocked_for_ns && !q->deadlocked;
         size_t n = threads_of_machine();
         bool placed;
         int r;
@@ -128,8 +130,9 @@ static int program_load(struct session *s)
         if (r < 0)
                 return r == -ENOMEM ? r : 0;
         s->filtered = *filter.states || filter.has_euid || filter.cgroup || filter.timed;
+        s->stacks_only = stacks;
         s->why = NULL;
-        return tasktable_new(s->iter, &s->table);
+        return tasktable_new(s->iter, false, &s->table);
 }
 
 /* /proc tells of this namespace, or --proc and a foreign mount would be mixed up with it. */
@@ -176,12 +179,47 @@ int session_new(const struct pwhy_query *query, struct session **ret_session)
         return 0;
 }
 
+int session_new_beside(
+        struct session *first, const struct pwhy_query *query, struct session **ret_session)
+{
+        struct session *s;
+        int r;
+
+        if (!first->table || first->filtered || first->stacks_only)
+                return session_new(query, ret_session);
+        s = calloc(1, sizeof(*s));
+        r = s ? stackcache_new(&s->stacks) : -ENOMEM;
+        if (r < 0) {
+                free(s);
+                return r;
+        }
+        s->query = query;
+        s->iter = first->iter;
+        s->borrowed = true;
+        s->forced = first->forced;
+        r = tasktable_new(s->iter, true, &s->table);
+        if (r < 0) {
+                session_free(s);
+                return r;
+        }
+        *ret_session = s;
+        return 0;
+}
+
+static void program_drop(struct session *s)
+{
+        tasktable_free(s->table);
+        if (!s->borrowed)
+                taskiter_free(s->iter);
+        s->table = NULL;
+        s->iter = NULL;
+}
+
 void session_free(struct session *s)
 {
         if (!s)
                 return;
-        tasktable_free(s->table);
-        taskiter_free(s->iter);
+        program_drop(s);
         stackcache_free(s->stacks);
         free(s);
 }
@@ -216,10 +254,7 @@ static int sampled(struct session *s, int r)
                 return r;
         s->why = "the kernel's pass over the threads failed";
         s->remedy = NULL;
-        tasktable_free(s->table);
-        taskiter_free(s->iter);
-        s->table = NULL;
-        s->iter = NULL;
+        program_drop(s);
         return 0;
 }
 
@@ -251,24 +286,16 @@ int session_sample(struct session *s)
         return sampled(s, tasktable_sample(s->table, &scope, NULL));
 }
 
-int session_sample_owners(struct session *s, const struct owner *owners, size_t n)
+int session_sample_processes(struct session *s, const pid_t *pids, size_t n)
 {
-        int r = 0;
+        const struct taskiter_scope all = { 0 };
 
         if (!s->table)
                 return 0;
-        if (n > TASKITER_FEW)
-                return sampled(s, tasktable_sample(s->table, &(struct taskiter_scope){ 0 }, NULL));
-        for (size_t i = 0; i < n && r == 0; i++) {
-                const struct taskiter_scope scope = { .pid = owners[i].pid };
-                bool again = false;
-
-                for (size_t j = 0; j < i; j++)
-                        again |= owners[j].pid == owners[i].pid;
-                if (!again && scope.pid > 0)
-                        r = tasktable_sample(s->table, &scope, NULL);
-        }
-        return sampled(s, r);
+        for (size_t i = 0; i < n; i++)
+                if (pids[i] <= 0)
+                        return sampled(s, tasktable_sample(s->table, &all, NULL));
+        return sampled(s, tasktable_sample_processes(s->table, pids, n));
 }
 
 struct tasktable *session_table(struct session *s)

@@ -38,9 +38,6 @@ void taskiter_free(struct taskiter *it);
 #define TASKITER_FDS 4
 size_t taskiter_fds(const struct taskiter *it, int ret[static TASKITER_FDS]);
 
-/* So many processes are gone through one by one more quickly than all of them at once. */
-#define TASKITER_FEW 16
-
 /*
  * All threads (pid 0), those of a process, or the one of that TID, in the order of their numbers;
  * each() gets those that have changed since the slots were written, its record followed by

@@ -33,7 +33,11 @@ struct taskentry {
 
 struct tasktable;
 
-int tasktable_new(struct taskiter *it, struct tasktable **ret_table);
+/*
+ * beside: another table has the iterator's slots, so that this one is sent everything that is in
+ * scope, each time.
+ */
+int tasktable_new(struct taskiter *it, bool beside, struct tasktable **ret_table);
 void tasktable_free(struct tasktable *tt);
 
 /*
@@ -41,6 +45,8 @@ void tasktable_free(struct tasktable *tt);
  * *ret_changed: how many threads were read. -errno when the pass failed.
  */
 int tasktable_sample(struct tasktable *tt, const struct taskiter_scope *scope, size_t *ret_changed);
+/* The same of so many processes: one after the other if they are few, or the whole machine. */
+int tasktable_sample_processes(struct tasktable *tt, const pid_t *pids, size_t n);
 uint32_t tasktable_sample_number(const struct tasktable *tt);
 
 size_t tasktable_count(const struct tasktable *tt);

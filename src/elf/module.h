@@ -46,6 +46,7 @@ struct module {
         struct symtab *exported; /* .dynsym of the file itself… */
         bool exported_only;      /* …which is all that there is */
         struct cuset *units;
+        bool go_tried, is_go;
         int64_t until_ns; /* CLOCK_MONOTONIC: when the request in hand has to be done */
 };
 

@@ -14,6 +14,7 @@
 #include "base/cleanup.h"
 #include "elf/demangle.h"
 #include "elf/module.h"
+#include "elf/symbols.h"
 #include "elf/symtab.h"
 #include "elf/text.h"
 #include "elf/units.h"
@@ -27,51 +28,6 @@ struct names {
         struct wire_inlined *inlined;
         size_t n_inlined, max_inlined;
 };
-
-static struct symtab *module_exported(struct module *m)
-{
-        if (m->exported)
-                return m->exported;
-        m->exported = symtab_new();
-        if (!m->exported)
-                return NULL;
-        symtab_add(m->exported, m->main.elf, SHT_DYNSYM);
-        symtab_sort(m->exported);
-        return m->exported;
-}
-
-/*
- * .symtab of the file or of its debug file; else what there is: .dynsym and MiniDebugInfo. Most
- * libraries have .dynsym alone, which is sorted once, then.
- */
-static struct symtab *module_symbols(struct module *m)
-{
-        Elf *mini;
-
-        if (m->symbols)
-                return m->symbols;
-        if (m->exported_only)
-                return module_exported(m);
-        m->symbols = symtab_new();
-        if (!m->symbols)
-                return NULL;
-        symtab_add(m->symbols, m->main.elf, SHT_SYMTAB);
-        if (symtab_count(m->symbols) == 0)
-                symtab_add(m->symbols, m->debug.elf, SHT_SYMTAB);
-        if (symtab_count(m->symbols) == 0) {
-                mini = module_mini(m);
-                if (!mini) {
-                        symtab_free(m->symbols);
-                        m->symbols = NULL;
-                        m->exported_only = true;
-                        return module_exported(m);
-                }
-                symtab_add(m->symbols, m->main.elf, SHT_DYNSYM);
-                symtab_add(m->symbols, mini, SHT_SYMTAB);
-        }
-        symtab_sort(m->symbols);
-        return m->symbols;
-}
 
 static uint32_t add_string(struct names *n, const char *s)
 {

@@ -44,6 +44,16 @@ void symtab_free(struct symtab *t)
         free(t);
 }
 
+void symtab_sized(struct symtab *t)
+{
+        size_t n = 0;
+
+        for (size_t i = 0; i < t->n; i++)
+                if (t->entries[i].end > t->entries[i].address)
+                        t->entries[n++] = t->entries[i];
+        t->n = n;
+}
+
 size_t symtab_count(const struct symtab *t)
 {
         return t->n;

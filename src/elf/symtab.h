@@ -21,6 +21,7 @@ struct symtab *symtab_new(void);
 void symtab_free(struct symtab *t);
 /* type: SHT_SYMTAB or SHT_DYNSYM. elf may be NULL; it must outlive the table. */
 void symtab_add(struct symtab *t, Elf *elf, uint32_t type);
+void symtab_sized(struct symtab *t); /* drop those without a size */
 void symtab_sort(struct symtab *t);
 size_t symtab_count(const struct symtab *t);
 

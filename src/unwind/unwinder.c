@@ -24,6 +24,7 @@
 #include "unwind/copies.h"
 #include "unwind/memory.h"
 #include "unwind/pieces.h"
+#include "unwind/recorded.h"
 #include "unwind/space.h"
 #include "unwind/stackcache.h"
 #include "unwind/walk.h"
@@ -122,9 +123,9 @@ static uint64_t thread_pc(const struct unwinder *u, const struct thread *t)
 /* Does it hold still, outside of the kernel's own threads, and where? */
 static bool thread_has_stack(const struct unwinder *u, const struct thread *t)
 {
-        return u->arch && !t->process->kernel && t->state != 'R' && t->state != 'Z' &&
-               t->state != 'X' && t->call.state != CALL_RUNNING && thread_sp(u, t) &&
-               thread_pc(u, t);
+        return u->arch && !t->process->kernel && (t->regs || procio_live(u->io)) &&
+               t->state != 'R' && t->state != 'Z' && t->state != 'X' &&
+               t->call.state != CALL_RUNNING && thread_sp(u, t) && thread_pc(u, t);
 }
 
 static uint64_t copy_start(uint64_t sp)
@@ -238,6 +239,17 @@ static bool any_unmoved(struct unwinder *u, struct thread *const *threads, size_
 
 /* Walks */
 
+/* What was copied while it held still; of a recorded tree, its stack as it was recorded. */
+static struct piece *piece_first(struct unwinder *u, const struct space *s, const struct thread *t)
+{
+        struct piece_request request = { copy_start(thread_sp(u, t)), MORE, NULL };
+
+        if (procio_live(u->io))
+                return copies_take(&u->copies, t);
+        recorded_pieces(u->io, s->dir, s->pid, &request, 1);
+        return request.piece;
+}
+
 static void walker_init(
         struct unwinder *u, struct walker *m, struct thread *t, const struct code_source *code)
 {
@@ -247,7 +259,7 @@ static void walker_init(
         uint64_t sp = thread_sp(u, t), pc = thread_pc(u, t), at;
         struct module *module = NULL;
         const struct map *map;
-        struct piece *piece = copies_take(&u->copies, t);
+        struct piece *piece = piece_first(u, s, t);
 
         if (t->regs)
                 regs = *t->regs;
@@ -290,7 +302,7 @@ static void gap_process(struct unwinder *u, int error)
 }
 
 /* More of the stacks of those that want it. 0 or -ENOMEM. */
-static int crew_read(struct unwinder *u, pid_t pid, struct walker *crew, size_t n)
+static int crew_read(struct unwinder *u, const struct space *s, struct walker *crew, size_t n)
 {
         _cleanup_free_ struct piece_request *requests = calloc(n + 1, sizeof(*requests));
         size_t m = 0;
@@ -309,7 +321,10 @@ static int crew_read(struct unwinder *u, pid_t pid, struct walker *crew, size_t 
                 }
                 requests[m++] = (struct piece_request){ copy_start(w->wanted), crew[i].more, NULL };
         }
-        r = m ? pieces_read(u->watch, pid, requests, m) : 0;
+        if (procio_live(u->io))
+                r = m ? pieces_read(u->watch, s->pid, requests, m) : 0;
+        else
+                r = recorded_pieces(u->io, s->dir, s->pid, requests, m);
         m = 0;
         for (size_t i = 0; i < n; i++) {
                 struct walk *w = &crew[i].walk;
@@ -357,7 +372,7 @@ static int crew_run(struct unwinder *u, struct space *s, struct walker *crew, si
                 if (rows)
                         r = modules_fetch(u->modules);
                 if (r == 0 && bytes)
-                        r = crew_read(u, s->pid, crew, n);
+                        r = crew_read(u, s, crew, n);
                 if (r < 0)
                         return r;
         }
@@ -451,7 +466,7 @@ static int threads_unwind(struct unwinder *u, const struct process *p, int dir, 
                 r = crew_work(
                         u, s, chains, dir, threads + i, n - i < CREW ? n - i : CREW, numbers + i);
         if (r == 0)
-                r = chains_finish(chains, s, u->watch, p, dir);
+                r = chains_finish(chains, s, u->watch, p, procio_live(u->io) ? dir : -1);
         for (size_t i = 0; i < n && r == 0; i++)
                 threads[i]->user_stack = chains_stack(chains, numbers[i]);
         chains_free(chains);
@@ -546,7 +561,7 @@ int unwinder_finish(struct unwinder *u)
         struct unwind_progress *progress = u->progress;
         bool behind = progress->last; /* of what another worker has done */
 
-        if (!u->arch || !procio_live(u->io) || progress->done)
+        if (!u->arch || progress->done)
                 return 0;
         for_each_process(p, u->snapshot) {
                 int r = 0;
@@ -555,7 +570,9 @@ int unwinder_finish(struct unwinder *u)
                         behind = p != progress->last;
                         continue;
                 }
-                if (!p->kernel && process_begin(u, p))
+                if (!procio_live(u->io))
+                        r = recorded_regs(u->io, u->snapshot->arena, p);
+                if (r == 0 && !p->kernel && process_begin(u, p))
                         r = process_unwind(u, p);
                 if (r < 0)
                         return r;

@@ -23,6 +23,7 @@
 #include "unwind/chains.h"
 #include "unwind/copies.h"
 #include "unwind/pieces.h"
+#include "unwind/recorded.h"
 #include "unwind/space.h"
 #include "unwind/stackcache.h"
 #include "unwind/unwinder-parts.h"
@@ -89,9 +90,10 @@ uint64_t unwinder_pc(const struct unwinder *u, const struct thread *t)
 /* Does it hold still, outside of the kernel's own threads, and where? */
 static bool thread_has_stack(const struct unwinder *u, const struct thread *t)
 {
-        return u->arch && !t->process->kernel && (!u->wanted || u->wanted(t)) && t->state != 'R' &&
-               t->state != 'Z' && t->state != 'X' && t->call.state != CALL_RUNNING &&
-               unwinder_sp(u, t) && unwinder_pc(u, t);
+        return u->arch && !t->process->kernel && (t->regs || procio_live(u->io)) &&
+               (!u->wanted || u->wanted(t)) && t->state != 'R' && t->state != 'Z' &&
+               t->state != 'X' && t->call.state != CALL_RUNNING && unwinder_sp(u, t) &&
+               unwinder_pc(u, t);
 }
 
 uint64_t unwinder_copy_start(uint64_t sp)
@@ -248,7 +250,7 @@ static int threads_unwind(struct unwinder *u, const struct process *p, int dir, 
                 r = crew_walk(
                         u, s, chains, dir, threads + i, n - i < CREW ? n - i : CREW, numbers + i);
         if (r == 0)
-                r = chains_finish(chains, s, u->watch, p, dir);
+                r = chains_finish(chains, s, u->watch, p, procio_live(u->io) ? dir : -1);
         for (size_t i = 0; i < n && r == 0; i++)
                 threads[i]->user_stack = chains_stack(chains, numbers[i]);
         chains_free(chains);
@@ -343,7 +345,7 @@ int unwinder_finish(struct unwinder *u)
         struct unwind_progress *progress = u->progress;
         bool behind = progress->last; /* of what another worker has done */
 
-        if (!u->arch || !procio_live(u->io) || progress->done)
+        if (!u->arch || progress->done)
                 return 0;
         for_each_process(p, u->snapshot) {
                 int r = 0;
@@ -352,7 +354,9 @@ int unwinder_finish(struct unwinder *u)
                         behind = p != progress->last;
                         continue;
                 }
-                if (!p->kernel && process_begin(u, p))
+                if (!procio_live(u->io))
+                        r = recorded_regs(u->io, u->snapshot->arena, p);
+                if (r == 0 && !p->kernel && process_begin(u, p))
                         r = process_unwind(u, p);
                 if (r < 0)
                         return r;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * bench-sample ROUNDS: what a capture handle costs that is kept open, in turn with a loop that reads
- * every /proc/PID/task/TID/stack. Prints one line of NAME=NUMBER words; times are medians in ns.
+ * bench-sample ROUNDS: what a capture handle costs that is kept open, in turn with a loop that
+ * reads every /proc/PID/task/TID/stack. Prints one line of NAME=NUMBER words; times are medians in
+ * ns.
  *
  * load, load_first   loading the program into the kernel; and the first time of it
  * first              the first sample, which reads every thread
@@ -215,8 +216,7 @@ static void samples_measure(size_t rounds, size_t threads)
         }
         printf("again=%llu loop=%llu ran=%llu calls=%llu\n",
                 (unsigned long long)median(times, rounds),
-                (unsigned long long)median(loops, rounds),
-                (unsigned long long)median(rans, rounds),
+                (unsigned long long)median(loops, rounds), (unsigned long long)median(rans, rounds),
                 (unsigned long long)median(calls, rounds));
         tasktable_free(table);
         taskiter_free(it);

@@ -347,8 +347,10 @@ static int job_explain(struct job *j, const struct pwhy_query *query, bool in_ti
         int r = 0;
 
         job_times(j, s);
-        if (!j->query->raw || query->all)
+        if (!j->query->raw)
                 r = explain_snapshot(s);
+        else if (query->all) /* for which of them are idle */
+                r = explain_kernel(s);
         if (r == 0 && !j->query->raw && in_time)
                 r = chain_follow(s, &looker);
         filter_apply(query, s);

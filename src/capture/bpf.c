@@ -26,6 +26,7 @@
 #include "capture/session.h"
 #include "capture/source.h"
 #include "capture/stackset.h"
+#include "capture/taskorder.h"
 #include "capture/tasktable.h"
 #include "query.h"
 #include "resolve/syscall.h"
@@ -41,13 +42,13 @@ struct source {
         const struct within *within;
         struct tasktable *table;
         struct stackset *stacks;
-        enum abi abi;    /* of 64-bit programs */
-        uint32_t *order; /* numbers of entries, by PID and TID */
-        size_t n_order;
+        enum abi abi; /* of 64-bit programs */
+        struct taskorder *order;
         uint64_t now_ns;      /* queue clock at the sample */
         const char *comm;     /* the last one, which the next often shares */
         struct process *last; /* process whose directory is open */
         int dir;
+        bool sampled;         /* some of what was captured is from the table */
         bool whole;           /* the table has all that is wanted, and nothing else is read */
         bool filtered;        /* the table has what passes the filters alone */
         struct source *files; /* the proc source, for what the pass did not meet */
@@ -61,7 +62,7 @@ static void bpf_close(struct source *src)
         if (src->dir >= 0)
                 close(src->dir);
         stackset_free(src->stacks);
-        free(src->order);
+        taskorder_free(src->order);
         free(src);
 }
 
@@ -90,50 +91,6 @@ static int bpf_open(struct procio *io, struct watch *watch, struct snapshot *s,
         src->dir = -1;
         *ret_source = src;
         return 0;
-}
-
-/* The order in which processes and threads are shown. */
-static int entry_compare(const void *a, const void *b, void *table)
-{
-        const struct wire_task *x = &tasktable_entry(table, *(const uint32_t *)a)->task;
-        const struct wire_task *y = &tasktable_entry(table, *(const uint32_t *)b)->task;
-
-        if (x->pid != y->pid)
-                return x->pid < y->pid ? -1 : 1;
-        return (x->tid > y->tid) - (x->tid < y->tid);
-}
-
-static int order_make(struct source *src)
-{
-        src->n_order = tasktable_count(src->table);
-        src->order = malloc((src->n_order + 1) * sizeof(*src->order));
-        if (!src->order)
-                return -ENOMEM;
-        for (size_t i = 0; i < src->n_order; i++)
-                src->order[i] = (uint32_t)i;
-        qsort_r(src->order, src->n_order, sizeof(*src->order), entry_compare, src->table);
-        return 0;
-}
-
-static struct taskentry *ordered(struct source *src, size_t i)
-{
-        return i < src->n_order ? tasktable_entry(src->table, src->order[i]) : NULL;
-}
-
-/* The first entry of a process, or where it would be. */
-static size_t process_first(struct source *src, pid_t pid)
-{
-        size_t low = 0, high = src->n_order;
-
-        while (low < high) {
-                size_t middle = (low + high) / 2;
-
-                if (ordered(src, middle)->task.pid < pid)
-                        low = middle + 1;
-                else
-                        high = middle;
-        }
-        return low;
 }
 
 /*
@@ -209,7 +166,7 @@ static void regs_fill(struct source *src, struct thread *t, const struct taskent
         if (!regs)
                 return;
         regs->known = known;
-        memcpy(regs->value, e->regs, sizeof(regs->value));
+        memcpy(regs->value, tasktable_regs(src->table, e), sizeof(regs->value));
         t->regs = regs;
 }
 
@@ -293,7 +250,8 @@ static int threads_read(struct source *src, struct process *p, const struct targ
 {
         const struct taskentry *e;
 
-        for (size_t i = process_first(src, p->pid); (e = ordered(src, i)); i++) {
+        for (size_t i = taskorder_first(src->order, p->pid); (e = taskorder_at(src->order, i));
+                i++) {
                 struct thread *thread;
                 int r;
 
@@ -348,7 +306,7 @@ static int process_from_files(struct source *src, const struct target *t, size_t
 
 static int process_read(struct source *src, const struct target *t, size_t n)
 {
-        const struct taskentry *e = ordered(src, process_first(src, t->pid));
+        const struct taskentry *e = taskorder_at(src->order, taskorder_first(src->order, t->pid));
         bool met = e && e->task.pid == t->pid;
         struct process *p = NULL;
         int dir = -1, r;
@@ -370,6 +328,7 @@ static int process_read(struct source *src, const struct target *t, size_t n)
                 close(src->dir);
         src->dir = dir;
         src->last = p;
+        src->sampled = true;
         if (src->within)
                 src->within->process(src->within->arg, p, dir);
         r = threads_read(src, p, t, n);
@@ -497,7 +456,7 @@ static int round_run(struct source *src, bool last, size_t *ret_left)
 static bool is_doubtful(const struct source *src)
 {
         if (!src->whole)
-                return true;
+                return src->sampled;
         for_each_process(p, src->snapshot)
                 for_each_thread(t, p)
                         if (t->moved)
@@ -508,7 +467,7 @@ static bool is_doubtful(const struct source *src)
 static int bpf_capture(struct source *src, const struct selection *selection, size_t *next,
         const struct within *within)
 {
-        int r = order_make(src);
+        int r = taskorder_new(src->table, &src->order);
         size_t left;
 
         src->within = within;

@@ -14,7 +14,7 @@
 #include "symbol/stacktext.h"
 
 #define LINE_MAX_TEXT 8 /* "[<0>] " and a newline */
-#define FORGOTTEN 256 /* samples of something else */
+#define FORGOTTEN 256   /* samples of something else */
 
 struct known {
         UT_hash_handle hh;
@@ -25,6 +25,7 @@ struct tasktable {
         struct taskiter *iter;
         struct kernelnames *names;
         struct taskentry *entries;
+        uint64_t (*regs)[WIRE_REGS_MAX]; /* of each; NULL: none has any so far */
         size_t n, size;
         uint32_t *places; /* by TID: number of an entry + 1; 0: free */
         size_t n_places;  /* a power of two, at least twice as many */
@@ -69,6 +70,7 @@ void tasktable_free(struct tasktable *tt)
         }
         kernelnames_free(tt->names);
         free(tt->entries);
+        free(tt->regs);
         free(tt->places);
         free(tt);
 }
@@ -78,10 +80,10 @@ char task_state_letter(uint32_t state)
         static const char letters[] = "RSDTtXZP";
         uint32_t reported = state & 0x7f;
 
-        if ((state & 0x402) == 0x402) /* TASK_IDLE */
-                return 'I';
         if (state & (0x1000 | 0x8000)) /* TASK_RTLOCK_WAIT, TASK_FROZEN */
                 return 'D';
+        if ((state & 0x402) == 0x402) /* TASK_IDLE */
+                return 'I';
         return letters[reported ? 32 - __builtin_clz(reported) : 0];
 }
 
@@ -109,6 +111,16 @@ static int places_make(struct tasktable *tt, size_t n)
         return 0;
 }
 
+static int regs_make(struct tasktable *tt, size_t size)
+{
+        void *regs = reallocarray(tt->regs, size, sizeof(*tt->regs));
+
+        if (!regs)
+                return -ENOMEM;
+        tt->regs = regs;
+        return 0;
+}
+
 static int room_make(struct tasktable *tt)
 {
         size_t size = tt->size ? tt->size * 2 : 256;
@@ -120,6 +132,8 @@ static int room_make(struct tasktable *tt)
         if (!entries)
                 return -ENOMEM;
         tt->entries = entries;
+        if (tt->regs && regs_make(tt, size) < 0)
+                return -ENOMEM;
         tt->size = size;
         return places_make(tt, size * 2);
 }
@@ -144,6 +158,11 @@ uint32_t tasktable_sample_number(const struct tasktable *tt)
 struct taskentry *tasktable_entry(struct tasktable *tt, size_t index)
 {
         return index < tt->n ? &tt->entries[index] : NULL;
+}
+
+const uint64_t *tasktable_regs(const struct tasktable *tt, const struct taskentry *e)
+{
+        return e->task.flags & WIRE_REGS ? tt->regs[e - tt->entries] : NULL;
 }
 
 static struct kstack *stack_keep(struct tasktable *tt, const uint64_t *frames, size_t n)
@@ -206,8 +225,11 @@ static int record_take(void *arg, const struct wire_task *w)
                 tt->n++;
         }
         e->task = *w;
-        if (wire_regs(w))
-                memcpy(e->regs, wire_regs(w), sizeof(e->regs));
+        if (wire_regs(w)) {
+                if (!tt->regs && regs_make(tt, tt->size) < 0)
+                        return -ENOMEM;
+                memcpy(tt->regs[e - tt->entries], wire_regs(w), sizeof(*tt->regs));
+        }
         e->stack = stack_keep(tt, wire_frames(w), w->n_frames);
         e->sample = e->seen = tt->sample;
         slot_write(tt, w);
@@ -246,6 +268,8 @@ static void ended_drop(struct tasktable *tt, const struct taskiter_scope *scope)
                 if (s && s->tid == (uint32_t)e->task.tid)
                         s->tid = 0;
                 *e = tt->entries[--tt->n];
+                if (tt->regs)
+                        memcpy(tt->regs[i], tt->regs[tt->n], sizeof(*tt->regs));
                 dropped = true;
         }
         if (!dropped)

@@ -25,7 +25,6 @@ struct kstack { /* one of the distinct stacks */
 
 struct taskentry {
         struct wire_task task;
-        uint64_t regs[WIRE_REGS_MAX]; /* if task.flags say so */
         struct kstack *stack;
         uint32_t sample; /* in which it was read */
         uint32_t seen;   /* the latest one that met it */
@@ -45,6 +44,9 @@ uint32_t tasktable_sample_number(const struct tasktable *tt);
 
 size_t tasktable_count(const struct tasktable *tt);
 struct taskentry *tasktable_entry(struct tasktable *tt, size_t index);
+/* Its WIRE_REGS_MAX registers; NULL: it has none. */
+const uint64_t *tasktable_regs(const struct tasktable *tt, const struct taskentry *e);
+
 /* NULL: no such thread. */
 struct taskentry *tasktable_find(struct tasktable *tt, pid_t tid);
 

@@ -56,6 +56,9 @@ int taskiter_pass(struct taskiter *it, const struct taskiter_scope *scope,
 /* After a pass: the queue clock of the CPU it began on (of sched_info.last_queued), then. */
 uint64_t taskiter_now_ns(const struct taskiter *it);
 
+/* How many threads the latest pass, if it was over all, met and did not send. */
+size_t taskiter_same(const struct taskiter *it);
+
 /* Number of the latest pass, which slots of threads that it met have. */
 uint32_t taskiter_pass_number(const struct taskiter *it);
 

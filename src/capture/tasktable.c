@@ -32,7 +32,8 @@ struct tasktable {
         struct known *stacks;
         unsigned n_stacks;
         uint32_t sample;
-        size_t changed;
+        size_t changed; /* in this sample: records, */
+        size_t met;     /* and threads that had one */
 };
 
 static int names_ask(void *arg, const uint64_t *addresses, size_t n, const char *ret_texts[])
@@ -221,6 +222,7 @@ static int record_take(void *arg, const struct wire_task *w)
                         return r;
                 e = &tt->entries[tt->n];
                 e->task.tid = w->tid;
+                e->seen = 0;
                 tt->places[place_of(tt, w->tid)] = (uint32_t)tt->n + 1;
                 tt->n++;
         }
@@ -231,6 +233,7 @@ static int record_take(void *arg, const struct wire_task *w)
                 memcpy(tt->regs[e - tt->entries], wire_regs(w), sizeof(*tt->regs));
         }
         e->stack = stack_keep(tt, wire_frames(w), w->n_frames);
+        tt->met += e->seen != tt->sample;
         e->sample = e->seen = tt->sample;
         slot_write(tt, w);
         tt->changed++;
@@ -249,6 +252,9 @@ static void ended_drop(struct tasktable *tt, const struct taskiter_scope *scope)
         uint32_t pass = taskiter_pass_number(tt->iter);
         bool dropped = false;
 
+        /* As many as there are: nobody has to be looked for. */
+        if (!scope->pid && !scope->tid && tt->met + taskiter_same(tt->iter) == tt->n)
+                return;
         for (size_t i = 0; i < tt->n;) {
                 struct taskentry *e = &tt->entries[i];
                 struct wire_slot *s;
@@ -284,7 +290,7 @@ int tasktable_sample(struct tasktable *tt, const struct taskiter_scope *scope, s
         int r;
 
         tt->sample++;
-        tt->changed = 0;
+        tt->changed = tt->met = 0;
         if (taskiter_is_foreign(tt->iter))
                 slots_restore(tt);
         r = taskiter_pass(tt->iter, scope, record_take, tt);

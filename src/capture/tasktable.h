@@ -27,7 +27,7 @@ struct taskentry {
         struct wire_task task;
         struct kstack *stack;
         uint32_t sample; /* in which it was read */
-        uint32_t seen;   /* the latest one that met it */
+        uint32_t seen;   /* the latest one that met it, as far as that had to be noted */
 };
 
 struct tasktable;

@@ -98,10 +98,19 @@ struct wire_settings {
         uint64_t cgroup;           /* below this one; 0: any */
         uint64_t exec_start_until; /* went to sleep no later; 0: any */
         uint32_t level;            /* of the reader's PID namespace */
-        uint32_t passes;           /* the reader's: how many there have been, by it or a fork of it */
+        uint32_t passes;       /* the reader's: how many there have been, by it or a fork of it */
         uint32_t cgroup_level; /* below the root */
         uint32_t n_same;       /* answer: threads whose slots said so */
         uint64_t now_ns; /* answer: queue clock of the reader's CPU, when it last looked at it */
+};
+
+#define WIRE_RAN_MAX 4096
+struct wire_walk { /* of walk.bpf.c */
+        uint32_t pass;
+        uint32_t slots_mask;
+        uint32_t n_same; /* answer: threads whose slots said so */
+        uint32_t n_ran;  /* answer: the others; of more than WIRE_RAN_MAX, the first */
+        int32_t ran[WIRE_RAN_MAX];
 };
 
 #define WIRE_NAMES 32

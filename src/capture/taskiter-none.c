@@ -37,10 +37,27 @@ uint64_t taskiter_now_ns(const struct taskiter *it)
         return 0;
 }
 
+size_t taskiter_same(const struct taskiter *it)
+{
+        (void)it;
+        return 0;
+}
+
 uint32_t taskiter_pass_number(const struct taskiter *it)
 {
         (void)it;
         return 0;
+}
+
+bool taskiter_is_foreign(const struct taskiter *it)
+{
+        (void)it;
+        return false;
+}
+
+void taskiter_forget(struct taskiter *it)
+{
+        (void)it;
 }
 
 struct wire_slot *taskiter_slot(struct taskiter *it, pid_t tid)

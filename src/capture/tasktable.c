@@ -30,7 +30,6 @@ struct tasktable {
         uint32_t *places; /* by TID: number of an entry + 1; 0: free */
         size_t n_places;  /* a power of two, at least twice as many */
         struct known *stacks;
-        unsigned n_stacks;
         uint32_t sample;
         size_t changed; /* in this sample: records, */
         size_t met;     /* and threads that had one */
@@ -179,11 +178,29 @@ static struct kstack *stack_keep(struct tasktable *tt, const uint64_t *frames, s
         k = calloc(1, sizeof(*k) + len);
         if (!k)
                 return NULL;
-        k->stack.id = tt->n_stacks++;
         k->stack.n_frames = n;
         memcpy(k->stack.frames, frames, len);
         HASH_ADD_KEYPTR_BYHASHVALUE(hh, tt->stacks, k->stack.frames, len, hash, k);
         return &k->stack;
+}
+
+/* Who looks for days meets ever more stacks: those that nobody has any more are dropped. */
+static void stacks_trim(struct tasktable *tt)
+{
+        struct known *k, *next;
+
+        if (HASH_COUNT(tt->stacks) < tt->n + STACKS_SPARE)
+                return;
+        for (size_t i = 0; i < tt->n; i++)
+                tt->entries[i].stack->sample = tt->sample;
+        HASH_ITER(hh, tt->stacks, k, next)
+        {
+                if (k->stack.sample == tt->sample)
+                        continue;
+                HASH_DEL(tt->stacks, k);
+                free(k->stack.text);
+                free(k);
+        }
 }
 
 /* Remember it, so that the kernel leaves it out while it does not run. */
@@ -291,6 +308,7 @@ int tasktable_sample(struct tasktable *tt, const struct taskiter_scope *scope, s
 
         tt->sample++;
         tt->changed = tt->met = 0;
+        stacks_trim(tt);
         if (taskiter_is_foreign(tt->iter))
                 slots_restore(tt);
         r = taskiter_pass(tt->iter, scope, record_take, tt);

@@ -15,8 +15,8 @@
 
 #include "capture/taskiter.h"
 
-struct kstack { /* one of the distinct stacks */
-        unsigned id;
+struct kstack {          /* one of the distinct stacks */
+        uint32_t sample; /* the latest one that asked who has it */
         size_t n_frames;
         char *text; /* as /proc/PID/stack has it; NULL: not asked for yet */
         size_t text_len;

@@ -371,6 +371,27 @@ static void steady_state_allocates_nothing(void **state)
         assert_int_equal(mallinfo2().uordblks, before);
 }
 
+/* Who looks for days meets ever more stacks. */
+static void stacks_are_not_kept_for_ever(void **state)
+{
+        struct ground *g = *state;
+        struct fake *t = thread_add(g, 1, 1);
+        size_t before;
+
+        thread_add(g, 1, 2);
+        sample(g);
+        text_of(g, 2);
+        before = mallinfo2().uordblks;
+        for (uint64_t i = 0; i < 30000; i++) {
+                t->switches++;
+                t->frames[0] = 0x100000 + i;
+                assert_int_equal(sample(g), 1);
+        }
+        table_is_right(g);
+        assert_non_null(text_of(g, 2));
+        assert_in_range(mallinfo2().uordblks - before, 0, 2 << 20);
+}
+
 /* One process is sampled; what is known of others stands, and is still known to the kernel. */
 static void scopes(void **state)
 {
@@ -539,6 +560,7 @@ int main(void)
                 ON_GROUND(slots_run_out),
                 ON_GROUND(growth),
                 ON_GROUND(steady_state_allocates_nothing),
+                ON_GROUND(stacks_are_not_kept_for_ever),
                 ON_GROUND(scopes),
                 ON_GROUND(what_nobody_asks_for_is_forgotten),
                 ON_GROUND(a_fork_has_sampled),

@@ -13,8 +13,9 @@
 #include "symbol/kernelnames.h"
 #include "symbol/stacktext.h"
 
-#define LINE_MAX_TEXT 8 /* "[<0>] " and a newline */
-#define FORGOTTEN 256   /* samples of something else */
+#define LINE_MAX_TEXT 8   /* "[<0>] " and a newline */
+#define FORGOTTEN 256     /* samples of something else */
+#define STACKS_SPARE 4096 /* that nobody has at the moment, but may have again */
 
 struct known {
         UT_hash_handle hh;
@@ -192,7 +193,8 @@ static void stacks_trim(struct tasktable *tt)
         if (HASH_COUNT(tt->stacks) < tt->n + STACKS_SPARE)
                 return;
         for (size_t i = 0; i < tt->n; i++)
-                tt->entries[i].stack->sample = tt->sample;
+                if (tt->entries[i].stack)
+                        tt->entries[i].stack->sample = tt->sample;
         HASH_ITER(hh, tt->stacks, k, next)
         {
                 if (k->stack.sample == tt->sample)

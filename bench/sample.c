@@ -201,7 +201,7 @@ static void samples_measure(size_t rounds, size_t threads)
         struct tasktable *table;
         size_t ran;
 
-        if (!times || tasktable_new(it, &table) < 0)
+        if (!times || tasktable_new(it, false, &table) < 0)
                 fail("no memory");
         first = sample_time(table, &ran);
         printf("threads=%zu first=%llu user=%llu kernel=%llu ", tasktable_count(table),

@@ -29,6 +29,7 @@ enum {
         KEY_NO_USER,
         KEY_NO_KERNEL,
         KEY_SOURCE,
+        KEY_PROFILE,
 };
 
 #define WATCH_MIN_NS 100000000 /* below this pwhy would be the load that it looks for */
@@ -70,6 +71,8 @@ static const struct argp_option option_table[] = {
                 3 },
         { "color", KEY_COLOR, "WHEN", OPTION_ARG_OPTIONAL,
                 "Colors: always, never, or auto (on a terminal, unless NO_COLOR is set)", 3 },
+        { "profile", KEY_PROFILE, "DURATION", 0,
+                "Watch threads that run for so long, to see where (20ms; 0: not)", 3 },
         { "timeout", KEY_TIMEOUT, "DURATION", 0,
                 "Wait so long, altogether, for files that do not answer (2s)", 3 },
         { NULL, 0, NULL, 0, "Help:", -1 },
@@ -227,6 +230,14 @@ static void set_format(struct options *o, const char *format, struct argp_state 
         o->graph = true;
 }
 
+static void set_profile(struct options *o, const char *window, struct argp_state *state)
+{
+        int64_t ns = read_duration("profile", window, 0, state);
+
+        if (pwhy_query_set_profile(o->query, ns) < 0)
+                argp_error(state, "'%s' is too long for --profile; it takes at most 10s", window);
+}
+
 static void set_source(struct options *o, const char *source, struct argp_state *state)
 {
         if (pwhy_query_set_source(o->query, source) < 0)
@@ -360,6 +371,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
                 break;
         case KEY_PROC:
                 set_proc(o, arg, state);
+                break;
+        case KEY_PROFILE:
+                set_profile(o, arg, state);
                 break;
         case KEY_SOURCE:
                 set_source(o, arg, state);

@@ -58,7 +58,7 @@ static int dot_start(int input, pid_t *ret_pid)
 int picture_write(const struct pwhy_snapshot *s, const struct pwhy_render *how)
 {
         int input = graph_file(s, how), status = 0, r;
-        pid_t pid;
+        pid_t pid = -1;
 
         if (input < 0)
                 return input;

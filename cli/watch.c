@@ -159,7 +159,7 @@ static int watch_draw(const struct watch *w)
 
 static int watch_look(struct watch *w)
 {
-        struct pwhy_snapshot *s;
+        struct pwhy_snapshot *s = NULL;
         int r = w->capture ? 0 : pwhy_capture_new(w->options->query, &w->capture);
 
         if (r == 0)

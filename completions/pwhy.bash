@@ -18,7 +18,7 @@ _pwhy()
                 accept connect receive send open read write poll disk remote-fs lock condition
                 semaphore barrier join futex child reply memory kernel idle unknown'
         local long='--all --idle --proc --source --explain-stack --blocked-for --cgroup --reason --state --user --color
-                --deadlocks --format --graph --json --no-kernel --no-user --raw --root --threads --timeout --watch --help --usage --version'
+                --deadlocks --format --graph --json --no-kernel --no-user --profile --raw --root --threads --timeout --watch --help --usage --version'
         local short='-a -b -g -r -s -u -j -w -? -V'
 
         COMPREPLY=()
@@ -63,6 +63,9 @@ _pwhy()
                 ;;
         -w | --watch)
                 mapfile -t COMPREPLY < <(compgen -W '1 2 5 10' -- "$cur")
+                ;;
+        --profile)
+                mapfile -t COMPREPLY < <(compgen -W '0 20ms 100ms 1s' -- "$cur")
                 ;;
         --timeout)
                 mapfile -t COMPREPLY < <(compgen -W '500ms 2s 10s 1min' -- "$cur")

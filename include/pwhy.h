@@ -79,6 +79,10 @@ PWHY_EXPORT void pwhy_query_set_deadlocked(struct pwhy_query *query, bool deadlo
  * -EINVAL for others. */
 PWHY_EXPORT int pwhy_query_set_source(struct pwhy_query *query, const char *source);
 
+/* For so long threads that run are watched, to see where they spend their time; 20 ms at first,
+ * 0: not at all. -ERANGE: negative, or more than 10 s. */
+PWHY_EXPORT int pwhy_query_set_profile(struct pwhy_query *query, int64_t ns);
+
 /* How long to wait altogether for files that do not answer, in nanoseconds; 2 s at first. */
 PWHY_EXPORT void pwhy_query_set_timeout(struct pwhy_query *query, int64_t ns);
 

@@ -6,8 +6,10 @@
 #include "look.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
 #include "base/arena.h"
+#include "base/cleanup.h"
 #include "base/worker.h"
 #include "capture/session.h"
 #include "capture/taskiter.h"
@@ -36,20 +38,26 @@ static void snapshot_join(struct snapshot *s, const struct snapshot *part)
 static int look_sample(struct look *l, const struct owner *owners, size_t n)
 {
         struct job *j = l->job;
-        struct session *session = j->session;
+        _cleanup_free_ pid_t *pids = calloc(n + 1, sizeof(*pids));
+        size_t n_pids = 0;
         int r = 0;
 
-        if (!session_table(session))
+        if (!session_table(j->session))
                 return 0;
-        if (session_is_filtered(session)) {
-                if (!l->session)
-                        r = session_new(&l->query, &l->session);
-                session = l->session;
-        }
+        if (!l->session)
+                r = session_new_beside(j->session, &l->query, &l->session);
+        if (!pids)
+                r = -ENOMEM;
+        for (size_t i = 0; r == 0 && i < n; i++)
+                /* A tracer may be named by a TID (target/follow.c), which is no process. */
+                if (owners[i].role == ROLE_TRACER)
+                        pids[n_pids++] = 0;
+                else if (!n_pids || pids[n_pids - 1] != owners[i].pid)
+                        pids[n_pids++] = owners[i].pid;
         if (r == 0)
-                r = session_sample_owners(session, owners, n);
+                r = session_sample_processes(l->session, pids, n_pids);
         if (r > 0)
-                j->watch->n_keep = taskiter_fds(session_iter(session), j->watch->keep);
+                j->watch->n_keep = taskiter_fds(session_iter(l->session), j->watch->keep);
         return r < 0 ? r : 0;
 }
 

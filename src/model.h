@@ -81,7 +81,7 @@ struct user_stack {
         size_t n_hidden;     /* frames left out of the middle… */
         size_t hidden_after; /* …behind so many of frames[] */
         const char *gap;     /* why it ends before the thread's first function; NULL: it does not */
-        unsigned id;         /* number of this stack within the snapshot */
+        uint64_t hash;       /* of addresses and end: the same for the same */
 };
 
 struct object;
@@ -283,6 +283,22 @@ struct user_regs {
         uint64_t value[USER_REGS_MAX];
 };
 
+/* Where a running thread was each time that it was looked at in a short window. */
+struct hot {
+        unsigned n_samples;
+        const struct stack *kernel_stack;    /* NULL: it was in user space, or it is not told */
+        const struct user_stack *user_stack; /* NULL: not known */
+        struct thread *at;                   /* the place as a thread that stands still; NULL */
+};
+
+struct profile {
+        int64_t window_ns;
+        unsigned n_samples; /* one for each millisecond that it ran */
+        struct hot *hots;   /* the most first, once folded */
+        size_t n_hots;
+        bool folded;
+};
+
 struct process;
 
 struct thread {
@@ -309,6 +325,7 @@ struct thread {
         const struct stack *kernel_stack;    /* NULL: see the gap */
         int kernel_stack_error;              /* errno of the refusal; 0: none */
         const char *wchan;                   /* NULL: not read or not told */
+        struct profile *profile;             /* of one that runs; NULL: not made */
         const struct user_regs *regs;        /* NULL: only call.sp and call.pc, if these */
         const struct user_stack *user_stack; /* NULL: see the gap */
         struct object *cgroup;  /* that freezes it or limits its CPU time; NULL: none found */
@@ -390,6 +407,7 @@ struct snapshot {
         size_t n_idle;              /* idle kernel threads left out */
         size_t n_matched;           /* threads to be shown */
         bool all;                   /* everything was asked for */
+        bool some;                  /* targets were named: who else waits was not looked for */
         bool no_kernel;             /* kernel stacks are evidence, and not to be shown */
         unsigned n_fd_scans;        /* times that the fd tables of all processes were read */
         struct deadlock *deadlocks; /* of matched threads, in order of their first members */

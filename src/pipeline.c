@@ -20,14 +20,15 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/procio.h"
 #include "base/worker.h"
+#include "capture/host.h"
 #include "capture/paste.h"
+#include "capture/profile.h"
 #include "capture/schedclock.h"
 #include "capture/session.h"
 #include "capture/source.h"
@@ -55,55 +56,6 @@ struct still {
         struct unwinder *unwinder; /* NULL: no user stacks are wanted */
 };
 
-/* First line of a file of the tree, for facts about the host. */
-static const char *fact_read(struct procio *io, struct arena *a, const char *path)
-{
-        const char *text;
-
-        if (procio_read(io, procio_root(io), path, 0, HANG_NONE, &text) <= 0)
-                return NULL;
-        return arena_strn(a, text, strcspn(text, "\n"));
-}
-
-static void host_read(struct procio *io, struct snapshot *s, bool raw)
-{
-        struct utsname u;
-
-        if (procio_live(io) && uname(&u) == 0) {
-                s->host.name = arena_str(s->arena, u.nodename);
-                s->host.kernel = arena_str(s->arena, u.release);
-                s->host.arch = arena_str(s->arena, u.machine);
-        } else {
-                s->host.name = fact_read(io, s->arena, "sys/kernel/hostname");
-                s->host.kernel = fact_read(io, s->arena, "sys/kernel/osrelease");
-                s->host.arch = fact_read(io, s->arena, "sys/kernel/arch");
-        }
-        if (!raw)
-                s->host.boot_id = fact_read(io, s->arena, "sys/kernel/random/boot_id");
-}
-
-/* A recorded tree has its clocks in "captured": realtime, monotonic, boottime, in ns. */
-static void clocks_read(struct procio *io, struct snapshot *s)
-{
-        const char *text;
-        long long realtime, monotonic, boottime;
-
-        if (procio_live(io)) {
-                s->captured_at = clock_ns(CLOCK_REALTIME);
-                s->monotonic_ns = clock_ns(CLOCK_MONOTONIC);
-                s->boottime_ns = clock_ns(CLOCK_BOOTTIME);
-                s->has_clocks = true;
-                return;
-        }
-        if (procio_read(io, procio_root(io), "captured", 0, HANG_NONE, &text) <= 0 ||
-                sscanf(text, "%lld %lld %lld", &realtime, &monotonic, &boottime) != 3)
-                return;
-        s->captured_at = realtime;
-        s->monotonic_ns = monotonic;
-        s->boottime_ns = boottime;
-        s->has_clocks = true;
-}
-
 static int job_select_owners(struct job *j, struct procio *io)
 {
         struct snapshot *s = j->snapshot;
@@ -126,7 +78,7 @@ static int job_select(struct job *j, struct procio *io)
         int r;
 
         host_read(io, s, j->query->raw);
-        clocks_read(io, s);
+        host_clocks(io, s);
         if (!j->query->raw)
                 schedclock_new(io, s->arena, &j->clock);
         r = select_targets(io, s->arena, j->query, self, j->selection);
@@ -203,6 +155,11 @@ static int job_capture(struct job *j, struct procio *io, struct still *still)
         return r;
 }
 
+static void job_give(void *arg, struct thread *t, uint64_t start, const void *bytes, uint32_t len)
+{
+        unwinder_give(arg, t, start, bytes, len);
+}
+
 int job_run(void *arg)
 {
         struct job *j = arg;
@@ -220,15 +177,22 @@ int job_run(void *arg)
                 r = resolver_new(io, j->snapshot, &j->sockets, &still.resolver);
         if (r == 0 && !j->query->raw && !j->query->no_user)
                 r = unwinder_new(io, j->watch, j->snapshot, j->query->timeout_ns, &j->unwound,
-                        &recheck, &still.unwinder);
+                        &recheck, session_stacks(j->session), &still.unwinder);
+        if (r == 0 && still.unwinder && j->owners)
+                unwinder_without_lines(still.unwinder);
         if (r == 0 && !j->captured)
                 r = job_capture(j, io, &still);
         if (r == 0 && j->clock)
                 schedclock_visit(j->clock, io, j->watch, j->snapshot);
         if (r == 0)
                 resolver_finish(still.resolver);
-        if (r == 0 && still.unwinder)
+        if (r == 0 && still.unwinder) {
+                const struct profile_ops ops = { job_give, still.unwinder };
+
+                profile_run(j->snapshot, j->session, j->query->profile_ns, &ops);
                 r = unwinder_finish(still.unwinder);
+                profile_fold(j->snapshot);
+        }
         if (r == 0 && j->proof)
                 proof_read(io, j->proof);
         unwinder_free(still.unwinder);
@@ -425,6 +389,7 @@ int pipeline_run(const struct pwhy_query *query, struct session *session,
         snapshot_init(&snapshot->model, a);
         snapshot->raw = query->raw;
         snapshot->model.no_kernel = query->no_kernel;
+        snapshot->model.some = query->n_targets > 0 && !query->all;
         snapshot->model.all = query->all && !query->proc;
         j->snapshot = &snapshot->model;
         j->selection = &snapshot->selection;
@@ -470,6 +435,7 @@ int pipeline_run_text(const struct pwhy_query *query, const char *text, size_t l
         snapshot->model.source = "text";
         snapshot->raw = query->raw;
         snapshot->model.no_kernel = query->no_kernel;
+        snapshot->model.some = query->n_targets > 0 && !query->all;
         r = paste_read(&snapshot->model, text, len);
         if (r == 0)
                 r = explain_snapshot(&snapshot->model);

@@ -12,10 +12,12 @@
 #include "pipeline.h"
 #include "query.h"
 #include "render/render.h"
+#include "unwind/stackcache.h"
 
 struct pwhy_capture {
         const struct pwhy_query *query;
         struct session *session;
+        bool once; /* nothing is kept for a next time */
 };
 
 const char *pwhy_version(void)
@@ -30,6 +32,7 @@ int pwhy_snapshot_take(const struct pwhy_query *query, struct pwhy_snapshot **re
 
         if (r < 0)
                 return r;
+        capture->once = true;
         r = pwhy_capture_take(capture, ret_snapshot);
         pwhy_capture_free(capture);
         return r;
@@ -57,7 +60,11 @@ int pwhy_capture_new(const struct pwhy_query *query, struct pwhy_capture **ret_c
 
 int pwhy_capture_take(struct pwhy_capture *capture, struct pwhy_snapshot **ret_snapshot)
 {
-        return pipeline_run(capture->query, capture->session, ret_snapshot);
+        int r = pipeline_run(capture->query, capture->session, ret_snapshot);
+
+        if (r == 0 && !capture->once)
+                stackcache_keep(session_stacks(capture->session), &(*ret_snapshot)->model);
+        return r;
 }
 
 void pwhy_capture_free(struct pwhy_capture *capture)

@@ -12,6 +12,8 @@
 #include "pwhy.h"
 
 #define TIMEOUT_DEFAULT_NS (2 * NS_PER_S)
+#define PROFILE_DEFAULT_NS (20 * NS_PER_MS)
+#define PROFILE_MAX_NS (10 * NS_PER_S)
 #define USER_LEN_FIRST ((size_t)1 << 10)
 #define USER_LEN_MAX ((size_t)1 << 20)
 
@@ -22,6 +24,7 @@ int pwhy_query_new(struct pwhy_query **ret_query)
         if (!q)
                 return -ENOMEM;
         q->timeout_ns = TIMEOUT_DEFAULT_NS;
+        q->profile_ns = PROFILE_DEFAULT_NS;
         *ret_query = q;
         return 0;
 }
@@ -176,6 +179,14 @@ void pwhy_query_set_stacks(struct pwhy_query *query, bool kernel, bool user)
 {
         query->no_kernel = !kernel;
         query->no_user = !user;
+}
+
+int pwhy_query_set_profile(struct pwhy_query *query, int64_t ns)
+{
+        if (ns < 0 || ns > PROFILE_MAX_NS)
+                return -ERANGE;
+        query->profile_ns = ns;
+        return 0;
 }
 
 int pwhy_query_set_source(struct pwhy_query *query, const char *source)

@@ -33,5 +33,6 @@ struct pwhy_query {
         int64_t blocked_for_ns; /* 0: any */
         bool deadlocked;        /* only those in or behind a deadlock */
         int64_t timeout_ns;
+        int64_t profile_ns; /* how long running threads are watched; 0: not */
         enum query_source source;
 };

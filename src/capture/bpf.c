@@ -250,7 +250,7 @@ static int threads_read(struct source *src, struct process *p, const struct targ
 {
         const struct taskentry *e;
 
-        for (size_t i = taskorder_first(src->order, p->pid); (e = taskorder_at(src->order, i));
+        for (size_t i = taskorder_first(src->order, p->pid); (e = taskorder_entry(src->order, i));
                 i++) {
                 struct thread *thread;
                 int r;
@@ -306,7 +306,8 @@ static int process_from_files(struct source *src, const struct target *t, size_t
 
 static int process_read(struct source *src, const struct target *t, size_t n)
 {
-        const struct taskentry *e = taskorder_at(src->order, taskorder_first(src->order, t->pid));
+        const struct taskentry *e =
+                taskorder_entry(src->order, taskorder_first(src->order, t->pid));
         bool met = e && e->task.pid == t->pid;
         struct process *p = NULL;
         int dir = -1, r;
@@ -334,7 +335,7 @@ static int process_read(struct source *src, const struct target *t, size_t n)
         r = threads_read(src, p, t, n);
         if (r < 0)
                 return r;
-        process_end(src->watch, src->snapshot, src->query, p);
+        process_end(src->watch, src->snapshot, src->query, p, src->filtered);
         return 0;
 }
 
@@ -408,31 +409,25 @@ static int process_again(struct source *src, struct process *p, bool last, size_
         return r;
 }
 
-/* Of a few processes these alone are looked at again. */
-static int table_refresh(struct source *src)
-{
-        size_t n = 0;
-        int r = 0;
-
-        for_each_process(p, src->snapshot)
-                n++;
-        if (n > TASKITER_FEW)
-                return tasktable_sample(src->table, &(struct taskiter_scope){ 0 }, NULL);
-        for_each_process(p, src->snapshot) {
-                const struct taskiter_scope scope = { .pid = p->pid };
-
-                r = r == 0 ? tasktable_sample(src->table, &scope, NULL) : r;
-        }
-        return r;
-}
-
 /* Sample again; what ran meanwhile is read again, what ended is dropped. */
 static int round_run(struct source *src, bool last, size_t *ret_left)
 {
         struct snapshot *s = src->snapshot;
         struct process **link = &s->processes;
-        int r = table_refresh(src);
+        pid_t *pids = NULL;
+        size_t n = 0;
+        int r;
 
+        for_each_process(p, s)
+                n++;
+        pids = calloc(n + 1, sizeof(*pids));
+        if (!pids)
+                return -ENOMEM;
+        n = 0;
+        for_each_process(p, s)
+                pids[n++] = p->pid;
+        r = tasktable_sample_processes(src->table, pids, n);
+        free(pids);
         *ret_left = 0;
         while (*link && r == 0) {
                 struct process *p = *link;
@@ -445,7 +440,7 @@ static int round_run(struct source *src, bool last, size_t *ret_left)
                 *link = p->next;
                 if (src->last == p)
                         src->last = NULL;
-                process_end(src->watch, s, src->query, p); /* says that it has ended */
+                process_end(src->watch, s, src->query, p, false); /* says that it has ended */
         }
         if (r == 0)
                 s->processes_tail = link;

@@ -21,3 +21,10 @@ int fileiter_process(struct fileiter *it, pid_t pid,
         (void)it, (void)pid, (void)each, (void)arg;
         return -ENOSYS;
 }
+
+int fileiter_userfaults(
+        struct fileiter *it, void (*each)(void *arg, const struct wire_userfault *u), void *arg)
+{
+        (void)it, (void)each, (void)arg;
+        return -ENOSYS;
+}

@@ -59,8 +59,8 @@ static int bpf_call(int command, union bpf_attr *attr)
         return r < 0 ? -errno : (int)r;
 }
 
-/* The kernel goes through one process alone since 6.1. */
-static int iterator_open(const struct fileiter *it, pid_t pid)
+/* Of one process; 0: of all. The kernel goes through one alone since 6.1. */
+static int iterator_open(int program, pid_t pid)
 {
         _cleanup_close_ int link = -1;
         union bpf_iter_link_info info;
@@ -69,7 +69,7 @@ static int iterator_open(const struct fileiter *it, pid_t pid)
         memset(&info, 0, sizeof(info));
         memset(&attr, 0, sizeof(attr));
         info.task.pid = (uint32_t)pid;
-        attr.link_create.prog_fd = (uint32_t)it->program->progs.files.prog_fd;
+        attr.link_create.prog_fd = (uint32_t)program;
         attr.link_create.attach_type = BPF_TRACE_ITER;
         attr.link_create.iter_info = (uint64_t)(uintptr_t)&info;
         attr.link_create.iter_info_len = sizeof(info);
@@ -81,25 +81,46 @@ static int iterator_open(const struct fileiter *it, pid_t pid)
         return bpf_call(BPF_ITER_CREATE, &attr);
 }
 
+/* Up to so many bytes of records: 0: no more; -errno. */
+static ssize_t records_read(int fd, void *buffer, size_t size)
+{
+        ssize_t n;
+
+        do
+                n = read(fd, buffer, size);
+        while (n < 0 && (errno == EINTR || errno == EAGAIN));
+        return n < 0 ? -errno : n;
+}
+
 int fileiter_process(struct fileiter *it, pid_t pid,
         void (*each)(void *arg, const struct wire_file *f), void *arg)
 {
         _cleanup_free_ struct wire_file *buffer = calloc(RECORDS, sizeof(*buffer));
-        _cleanup_close_ int fd = iterator_open(it, pid);
+        _cleanup_close_ int fd = iterator_open(it->program->progs.files.prog_fd, pid);
         ssize_t n;
 
         if (!buffer)
                 return -ENOMEM;
         if (fd < 0)
                 return fd;
-        while ((n = read(fd, buffer, RECORDS * sizeof(*buffer))) != 0) {
-                if (n < 0 && (errno == EINTR || errno == EAGAIN))
-                        continue;
-                if (n < 0)
-                        return -errno;
+        while ((n = records_read(fd, buffer, RECORDS * sizeof(*buffer))) > 0)
                 for (size_t i = 0; i < (size_t)n / sizeof(*buffer); i++)
                         if (buffer[i].pid == pid)
                                 each(arg, &buffer[i]);
-        }
-        return 0;
+        return (int)n;
+}
+
+int fileiter_userfaults(
+        struct fileiter *it, void (*each)(void *arg, const struct wire_userfault *u), void *arg)
+{
+        _cleanup_close_ int fd = iterator_open(it->program->progs.userfaults.prog_fd, 0);
+        struct wire_userfault buffer[64];
+        ssize_t n;
+
+        if (fd < 0)
+                return fd;
+        while ((n = records_read(fd, buffer, sizeof(buffer))) > 0)
+                for (size_t i = 0; i < (size_t)n / sizeof(*buffer); i++)
+                        each(arg, &buffer[i]);
+        return (int)n;
 }

@@ -416,7 +416,7 @@ static int process_read(struct source *src, const struct target *t, size_t n_tar
         r = threads_read(src, p, &rd, t, n_targets);
         if (r < 0)
                 return r;
-        process_end(src->watch, src->snapshot, src->query, p);
+        process_end(src->watch, src->snapshot, src->query, p, *src->query->filter.states);
         return 0;
 }
 

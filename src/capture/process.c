@@ -75,14 +75,14 @@ int process_begin(struct procio *io, struct watch *watch, struct snapshot *s,
         return 1;
 }
 
-void process_end(
-        struct watch *watch, struct snapshot *s, const struct pwhy_query *query, struct process *p)
+void process_end(struct watch *watch, struct snapshot *s, const struct pwhy_query *query,
+        struct process *p, bool filtered)
 {
         if (watch_hung(watch, p->pid) & HANG_FILE)
                 snapshot_gap(
                         s, "file descriptors", "the file behind one does not answer", NULL, false);
         if (p->threads)
                 snapshot_add_process(s, p);
-        else if (!*query->filter.states)
+        else if (!filtered)
                 gap_process(s, query, p->pid, "ended while it was read", false);
 }

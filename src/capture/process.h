@@ -2,6 +2,8 @@
 /* What every live source does about a process, before and after its threads. */
 #pragma once
 
+#include <stdbool.h>
+
 struct process;
 struct procio;
 struct pwhy_query;
@@ -18,6 +20,7 @@ int process_begin(struct procio *io, struct watch *watch, struct snapshot *s,
         const struct pwhy_query *query, const struct target *t, struct process **ret_process,
         int *ret_dir);
 
-/* Link it into the snapshot, if it has threads. */
-void process_end(
-        struct watch *watch, struct snapshot *s, const struct pwhy_query *query, struct process *p);
+/* Link it into the snapshot, if it has threads; if not, and no filter left them out, it has ended.
+ */
+void process_end(struct watch *watch, struct snapshot *s, const struct pwhy_query *query,
+        struct process *p, bool filtered);

@@ -107,6 +107,27 @@ int schedclock_new(struct procio *io, struct arena *a, struct schedclock **ret_c
         return 0;
 }
 
+int schedclock_own(struct procio *io, int64_t *ret_now_ns, int64_t *ret_ahead_ns)
+{
+        struct schedclock *c = calloc(1, sizeof(*c));
+        int64_t ahead_ns = 0;
+        int r = c ? own_clock(io, ret_now_ns) : -ENOMEM;
+
+        if (r == 0) {
+                for (size_t i = 0; i < CPUS_MAX; i++)
+                        c->cpus[i].stolen_ns = -1;
+                stolen_read(io, c);
+                for (size_t i = 0; i < c->n_cpus; i++)
+                        if (c->cpus[i].stolen_ns > ahead_ns)
+                                ahead_ns = c->cpus[i].stolen_ns;
+                if (!c->n_cpus)
+                        r = -ENODATA;
+                *ret_ahead_ns = ahead_ns;
+        }
+        free(c);
+        return r;
+}
+
 /* How far another CPU's clock may be from ours. */
 static int64_t error_of(const struct schedclock *c, int cpu)
 {

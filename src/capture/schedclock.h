@@ -28,6 +28,12 @@ struct watch;
  */
 int schedclock_new(struct procio *io, struct arena *a, struct schedclock **ret_clock);
 
+/*
+ * Our own clock, and by how much another CPU's may be ahead of it at most: enough to leave out,
+ * before they are captured, threads that have certainly not slept for long. -errno.
+ */
+int schedclock_own(struct procio *io, int64_t *ret_now_ns, int64_t *ret_ahead_ns);
+
 /* Reads the clocks of the other CPUs that the snapshot's threads sleep on, where it matters. */
 void schedclock_visit(
         struct schedclock *c, struct procio *io, struct watch *watch, const struct snapshot *s);

@@ -11,20 +11,29 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/privilege.h"
+#include "base/procio.h"
+#include "capture/schedclock.h"
 #include "capture/taskiter.h"
 #include "capture/tasktable.h"
 #include "model.h"
 #include "query.h"
 #include "symbol/stacktext.h"
+#include "unwind/stackcache.h"
 
+#define BLOCKED_SLACK_NS NS_PER_S
 #define CROWD 64 /* threads of a process from which loading a program pays, for stacks alone */
 #define CGROUP_MOUNT "/sys/fs/cgroup"
+#define CGROUP_NS_FIRST 0xEFFFFFFBU /* include/linux/proc_ns.h, PROC_CGROUP_INIT_INO */
 
 struct session {
         const struct pwhy_query *query;
         struct taskiter *iter;
+        bool borrowed;    /* that belongs to the session before */
+        bool stacks_only; /* the program tells stacks and nothing else */
         struct tasktable *table;
+        struct stackcache *stacks;
         bool forced;      /* by --source=bpf */
         bool whole;       /* the program lets through just what was asked for */
         bool filtered;    /* …and leaves out what the filters do */
@@ -80,13 +89,17 @@ static bool pays(const struct pwhy_query *q)
         return n > CROWD;
 }
 
-/* The program knows a group by its id, which is its directory's inode, and its level. */
+/*
+ * The program knows a group by its id, which is its directory's inode, and its level below the root
+ * of all: of another root, as in a cgroup namespace, that is not known here.
+ */
 static bool cgroup_find(const char *path, struct taskiter_filter *f)
 {
         char full[4096];
         struct stat st;
 
-        if (access(CGROUP_MOUNT "/cgroup.controllers", F_OK) < 0 ||
+        if (stat("/proc/self/ns/cgroup", &st) < 0 || st.st_ino != CGROUP_NS_FIRST ||
+                access(CGROUP_MOUNT "/cgroup.controllers", F_OK) < 0 ||
                 snprintf(full, sizeof(full), CGROUP_MOUNT "%s", path) >= (int)sizeof(full) ||
                 stat(full, &st) < 0)
                 return false;
@@ -103,20 +116,23 @@ static int program_load(struct session *s)
                 .states = q->filter.states,
                 .has_euid = q->filter.has_uid,
                 .euid = q->filter.uid,
+                .timed = q->blocked_for_ns > 0,
         };
-        bool stacks = q->raw && !q->has_reasons && !q->blocked_for_ns;
+        bool stacks = q->raw && !q->has_reasons && !q->blocked_for_ns && !q->deadlocked;
         size_t n = threads_of_machine();
+        bool placed;
         int r;
 
-        s->whole =
-                stacks && q->all && (!q->filter.cgroup || cgroup_find(q->filter.cgroup, &filter));
+        placed = !q->filter.cgroup || cgroup_find(q->filter.cgroup, &filter);
+        s->whole = stacks && q->all && placed;
         r = taskiter_new(n * 2, stacks ? STACK_ENTRIES_MAX : WIRE_FRAMES_MAX, stacks, &filter,
                 &s->iter, &s->why, &s->remedy);
         if (r < 0)
                 return r == -ENOMEM ? r : 0;
-        s->filtered = *filter.states || filter.has_euid || filter.cgroup || filter.exec_start_until;
+        s->filtered = *filter.states || filter.has_euid || filter.cgroup || filter.timed;
+        s->stacks_only = stacks;
         s->why = NULL;
-        return tasktable_new(s->iter, &s->table);
+        return tasktable_new(s->iter, false, &s->table);
 }
 
 /* /proc tells of this namespace, or --proc and a foreign mount would be mixed up with it. */
@@ -137,6 +153,10 @@ int session_new(const struct pwhy_query *query, struct session **ret_session)
 
         if (!s)
                 return -ENOMEM;
+        if (stackcache_new(&s->stacks) < 0) {
+                free(s);
+                return -ENOMEM;
+        }
         s->query = query;
         s->forced = query->source == QUERY_SOURCE_BPF;
         if (query->proc) {
@@ -159,12 +179,48 @@ int session_new(const struct pwhy_query *query, struct session **ret_session)
         return 0;
 }
 
+int session_new_beside(
+        struct session *first, const struct pwhy_query *query, struct session **ret_session)
+{
+        struct session *s;
+        int r;
+
+        if (!first->table || first->filtered || first->stacks_only)
+                return session_new(query, ret_session);
+        s = calloc(1, sizeof(*s));
+        r = s ? stackcache_new(&s->stacks) : -ENOMEM;
+        if (r < 0) {
+                free(s);
+                return r;
+        }
+        s->query = query;
+        s->iter = first->iter;
+        s->borrowed = true;
+        s->forced = first->forced;
+        r = tasktable_new(s->iter, true, &s->table);
+        if (r < 0) {
+                session_free(s);
+                return r;
+        }
+        *ret_session = s;
+        return 0;
+}
+
+static void program_drop(struct session *s)
+{
+        tasktable_free(s->table);
+        if (!s->borrowed)
+                taskiter_free(s->iter);
+        s->table = NULL;
+        s->iter = NULL;
+}
+
 void session_free(struct session *s)
 {
         if (!s)
                 return;
-        tasktable_free(s->table);
-        taskiter_free(s->iter);
+        program_drop(s);
+        stackcache_free(s->stacks);
         free(s);
 }
 
@@ -198,11 +254,25 @@ static int sampled(struct session *s, int r)
                 return r;
         s->why = "the kernel's pass over the threads failed";
         s->remedy = NULL;
-        tasktable_free(s->table);
-        taskiter_free(s->iter);
-        s->table = NULL;
-        s->iter = NULL;
+        program_drop(s);
         return 0;
+}
+
+/*
+ * What has certainly not been blocked for so long need not be captured; what has, its times say
+ * later, and exactly.
+ */
+static void until_set(struct session *s)
+{
+        struct procio *io = NULL;
+        int64_t now_ns, ahead_ns, until_ns = 0;
+
+        if (!s->query->blocked_for_ns || procio_new(NULL, NULL, &io) < 0)
+                return;
+        if (schedclock_own(io, &now_ns, &ahead_ns) == 0)
+                until_ns = now_ns + ahead_ns + BLOCKED_SLACK_NS - s->query->blocked_for_ns;
+        taskiter_set_until(s->iter, until_ns > 0 ? (uint64_t)until_ns : 0);
+        procio_free(io);
 }
 
 int session_sample(struct session *s)
@@ -211,28 +281,21 @@ int session_sample(struct session *s)
 
         if (!s->table)
                 return 0;
+        until_set(s);
         scope = scope_of(s->query);
         return sampled(s, tasktable_sample(s->table, &scope, NULL));
 }
 
-int session_sample_owners(struct session *s, const struct owner *owners, size_t n)
+int session_sample_processes(struct session *s, const pid_t *pids, size_t n)
 {
-        int r = 0;
+        const struct taskiter_scope all = { 0 };
 
         if (!s->table)
                 return 0;
-        if (n > TASKITER_FEW)
-                return sampled(s, tasktable_sample(s->table, &(struct taskiter_scope){ 0 }, NULL));
-        for (size_t i = 0; i < n && r == 0; i++) {
-                const struct taskiter_scope scope = { .pid = owners[i].pid };
-                bool again = false;
-
-                for (size_t j = 0; j < i; j++)
-                        again |= owners[j].pid == owners[i].pid;
-                if (!again && scope.pid > 0)
-                        r = tasktable_sample(s->table, &scope, NULL);
-        }
-        return sampled(s, r);
+        for (size_t i = 0; i < n; i++)
+                if (pids[i] <= 0)
+                        return sampled(s, tasktable_sample(s->table, &all, NULL));
+        return sampled(s, tasktable_sample_processes(s->table, pids, n));
 }
 
 struct tasktable *session_table(struct session *s)
@@ -243,6 +306,11 @@ struct tasktable *session_table(struct session *s)
 struct taskiter *session_iter(struct session *s)
 {
         return s ? s->iter : NULL;
+}
+
+struct stackcache *session_stacks(struct session *s)
+{
+        return s->stacks;
 }
 
 bool session_is_whole(const struct session *s)

@@ -7,11 +7,12 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
-struct owner;
 struct pwhy_query;
 struct session;
 struct snapshot;
+struct stackcache;
 struct taskiter;
 struct tasktable;
 
@@ -23,15 +24,24 @@ struct tasktable;
 int session_new(const struct pwhy_query *query, struct session **ret_session);
 void session_free(struct session *s);
 
+/*
+ * One more, for looks at other threads: with a table of its own, and the program of the first if
+ * that lets every thread through. The first has to outlive it. -ENOMEM.
+ */
+int session_new_beside(
+        struct session *first, const struct pwhy_query *query, struct session **ret_session);
+
 /* Look at all threads that the query may be about. 0: nothing to look with. -ENOMEM; 1. */
 int session_sample(struct session *s);
-
-/* …or at those of these owners alone, where they are few. */
-int session_sample_owners(struct session *s, const struct owner *owners, size_t n);
+/* The same of some processes; any number of them that is 0 or less: of all. */
+int session_sample_processes(struct session *s, const pid_t *pids, size_t n);
 
 /* The threads; NULL: capture inside the kernel is not used. */
 struct tasktable *session_table(struct session *s);
 struct taskiter *session_iter(struct session *s);
+
+/* User stacks of the look before; never NULL. */
+struct stackcache *session_stacks(struct session *s);
 
 /* Everything that a query for stacks alone wants is in the table: no file has to be read. */
 bool session_is_whole(const struct session *s);

@@ -31,6 +31,11 @@ int taskiter_pass(struct taskiter *it, const struct taskiter_scope *scope,
         return -ENOSYS;
 }
 
+void taskiter_set_until(struct taskiter *it, uint64_t exec_start_ns)
+{
+        (void)it, (void)exec_start_ns;
+}
+
 uint64_t taskiter_now_ns(const struct taskiter *it)
 {
         (void)it;
@@ -61,6 +66,12 @@ void taskiter_forget(struct taskiter *it)
 }
 
 struct wire_slot *taskiter_slot(struct taskiter *it, pid_t tid)
+{
+        (void)it, (void)tid;
+        return NULL;
+}
+
+struct wire_slot *taskiter_slot_make(struct taskiter *it, pid_t tid)
 {
         (void)it, (void)tid;
         return NULL;

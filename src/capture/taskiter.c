@@ -123,8 +123,7 @@ static bool filter_set(struct wire_settings *s, const struct taskiter_filter *f)
         s->euid = f->euid;
         s->cgroup = f->cgroup;
         s->cgroup_level = f->cgroup_level;
-        s->exec_start_until = f->exec_start_until;
-        return s->states || s->has_euid || s->cgroup || s->exec_start_until;
+        return s->states || s->has_euid || s->cgroup || f->timed;
 }
 
 /* The first PID namespace has this inode (include/linux/proc_ns.h, PROC_PID_INIT_INO). */
@@ -366,6 +365,11 @@ int taskiter_pass(struct taskiter *it, const struct taskiter_scope *scope,
         return r;
 }
 
+void taskiter_set_until(struct taskiter *it, uint64_t exec_start_ns)
+{
+        it->program->bss->settings.exec_start_until = exec_start_ns;
+}
+
 uint64_t taskiter_now_ns(const struct taskiter *it)
 {
         return it->program->bss->settings.now_ns;
@@ -391,15 +395,27 @@ void taskiter_forget(struct taskiter *it)
         memset(it->slots, 0, it->n_slots * sizeof(*it->slots));
 }
 
-struct wire_slot *taskiter_slot(struct taskiter *it, pid_t tid)
+static struct wire_slot *slot_probe(struct taskiter *it, pid_t tid, uint32_t content)
 {
         for (size_t i = 0; i < WIRE_PROBES; i++) {
                 struct wire_slot *s = &it->slots[((size_t)tid + i) & (it->n_slots - 1)];
 
-                if (!s->tid || s->tid == (uint32_t)tid)
+                if (s->tid == content)
                         return s;
         }
         return NULL;
+}
+
+struct wire_slot *taskiter_slot(struct taskiter *it, pid_t tid)
+{
+        return slot_probe(it, tid, (uint32_t)tid);
+}
+
+struct wire_slot *taskiter_slot_make(struct taskiter *it, pid_t tid)
+{
+        struct wire_slot *s = slot_probe(it, tid, (uint32_t)tid);
+
+        return s ? s : slot_probe(it, tid, 0);
 }
 
 int taskiter_names(

@@ -22,7 +22,7 @@ struct taskiter_filter {    /* all must let a thread through; zero: lets all thr
         uid_t euid;
         uint64_t cgroup; /* id in the unified hierarchy, and how far below its root */
         uint32_t cgroup_level;
-        uint64_t exec_start_until; /* went to sleep no later, by the CPU's clock */
+        bool timed; /* taskiter_set_until() will be called */
 };
 
 /*
@@ -38,9 +38,6 @@ void taskiter_free(struct taskiter *it);
 #define TASKITER_FDS 4
 size_t taskiter_fds(const struct taskiter *it, int ret[static TASKITER_FDS]);
 
-/* So many processes are gone through one by one more quickly than all of them at once. */
-#define TASKITER_FEW 16
-
 /*
  * All threads (pid 0), those of a process, or the one of that TID, in the order of their numbers;
  * each() gets those that have changed since the slots were written, its record followed by
@@ -52,6 +49,9 @@ struct taskiter_scope {
 };
 int taskiter_pass(struct taskiter *it, const struct taskiter_scope *scope,
         int (*each)(void *arg, const struct wire_task *w), void *arg);
+
+/* From the next pass on: threads that went to sleep no later, by their CPU's clock; 0: any. */
+void taskiter_set_until(struct taskiter *it, uint64_t exec_start_ns);
 
 /* After a pass: the queue clock of the CPU it began on (of sched_info.last_queued), then. */
 uint64_t taskiter_now_ns(const struct taskiter *it);
@@ -69,8 +69,10 @@ uint32_t taskiter_pass_number(const struct taskiter *it);
 bool taskiter_is_foreign(const struct taskiter *it);
 void taskiter_forget(struct taskiter *it);
 
-/* A thread's slot: what to remember it by. NULL: there is no room; it will be sent again. */
+/* A thread's slot: what it is remembered by. NULL: it has none. */
 struct wire_slot *taskiter_slot(struct taskiter *it, pid_t tid);
+/* The same, or a free one; NULL: there is no room, and it will be sent again. */
+struct wire_slot *taskiter_slot_make(struct taskiter *it, pid_t tid);
 
 static inline const uint64_t *wire_regs(const struct wire_task *w)
 {

@@ -61,7 +61,7 @@ size_t taskorder_first(const struct taskorder *o, pid_t pid)
         return low;
 }
 
-struct taskentry *taskorder_at(const struct taskorder *o, size_t i)
+struct taskentry *taskorder_entry(const struct taskorder *o, size_t i)
 {
         return i < o->n ? tasktable_find(o->table, (pid_t)(uint32_t)o->keys[i]) : NULL;
 }

@@ -17,4 +17,4 @@ void taskorder_free(struct taskorder *o);
 size_t taskorder_first(const struct taskorder *o, pid_t pid);
 
 /* NULL: beyond the last one; or it has ended, as far as later samples know. */
-struct taskentry *taskorder_at(const struct taskorder *o, size_t i);
+struct taskentry *taskorder_entry(const struct taskorder *o, size_t i);

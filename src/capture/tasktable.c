@@ -15,6 +15,7 @@
 
 #define LINE_MAX_TEXT 8   /* "[<0>] " and a newline */
 #define FORGOTTEN 256     /* samples of something else */
+#define FEW 8             /* processes that are gone through more quickly one by one */
 #define STACKS_SPARE 4096 /* that nobody has at the moment, but may have again */
 
 struct known {
@@ -24,6 +25,7 @@ struct known {
 
 struct tasktable {
         struct taskiter *iter;
+        bool beside;
         struct kernelnames *names;
         struct taskentry *entries;
         uint64_t (*regs)[WIRE_REGS_MAX]; /* of each; NULL: none has any so far */
@@ -41,7 +43,7 @@ static int names_ask(void *arg, const uint64_t *addresses, size_t n, const char 
         return taskiter_names(arg, addresses, n, ret_texts);
 }
 
-int tasktable_new(struct taskiter *it, struct tasktable **ret_table)
+int tasktable_new(struct taskiter *it, bool beside, struct tasktable **ret_table)
 {
         const struct kernelnames_ops ops = { names_ask, it };
         struct tasktable *tt = calloc(1, sizeof(*tt));
@@ -49,6 +51,7 @@ int tasktable_new(struct taskiter *it, struct tasktable **ret_table)
         if (!tt)
                 return -ENOMEM;
         tt->iter = it;
+        tt->beside = beside;
         if (kernelnames_new(&ops, &tt->names) < 0) {
                 free(tt);
                 return -ENOMEM;
@@ -208,7 +211,7 @@ static void stacks_trim(struct tasktable *tt)
 /* Remember it, so that the kernel leaves it out while it does not run. */
 static void slot_write(struct tasktable *tt, const struct wire_task *w)
 {
-        struct wire_slot *s = taskiter_slot(tt->iter, w->tid);
+        struct wire_slot *s = taskiter_slot_make(tt->iter, w->tid);
 
         if (!s)
                 return;
@@ -254,7 +257,8 @@ static int record_take(void *arg, const struct wire_task *w)
         e->stack = stack_keep(tt, wire_frames(w), w->n_frames);
         tt->met += e->seen != tt->sample;
         e->sample = e->seen = tt->sample;
-        slot_write(tt, w);
+        if (!tt->beside)
+                slot_write(tt, w);
         tt->changed++;
         return e->stack ? 0 : -ENOMEM;
 }
@@ -284,13 +288,13 @@ static void ended_drop(struct tasktable *tt, const struct taskiter_scope *scope)
                         i++;
                         continue;
                 }
-                s = taskiter_slot(tt->iter, e->task.tid);
-                if (mine && s && s->tid == (uint32_t)e->task.tid && s->pass == pass) {
+                s = tt->beside ? NULL : taskiter_slot(tt->iter, e->task.tid);
+                if (mine && s && s->pass == pass) {
                         e->seen = tt->sample;
                         i++;
                         continue;
                 }
-                if (s && s->tid == (uint32_t)e->task.tid)
+                if (s)
                         s->tid = 0;
                 *e = tt->entries[--tt->n];
                 if (tt->regs)
@@ -306,20 +310,42 @@ static void ended_drop(struct tasktable *tt, const struct taskiter_scope *scope)
 
 int tasktable_sample(struct tasktable *tt, const struct taskiter_scope *scope, size_t *ret_changed)
 {
+        const struct taskiter_scope asked = { scope->pid, scope->tid, scope->fresh || tt->beside };
         int r;
 
         tt->sample++;
         tt->changed = tt->met = 0;
         stacks_trim(tt);
-        if (taskiter_is_foreign(tt->iter))
+        if (!tt->beside && taskiter_is_foreign(tt->iter))
                 slots_restore(tt);
-        r = taskiter_pass(tt->iter, scope, record_take, tt);
+        r = taskiter_pass(tt->iter, &asked, record_take, tt);
         if (r < 0)
                 return r;
         ended_drop(tt, scope);
         if (ret_changed)
                 *ret_changed = tt->changed;
         return 0;
+}
+
+int tasktable_sample_processes(struct tasktable *tt, const pid_t *pids, size_t n)
+{
+        const struct taskiter_scope all = { 0 };
+        int r = 0;
+
+        if (n > FEW)
+                return tasktable_sample(tt, &all, NULL);
+        for (size_t i = 0; i < n && r == 0; i++) {
+                const struct taskiter_scope one = { .pid = pids[i] };
+
+                r = tasktable_sample(tt, &one, NULL);
+                if (r == -ESRCH) { /* it has ended */
+                        ended_drop(tt, &one);
+                        r = 0;
+                }
+                if (r < 0 && r != -ENOMEM)
+                        return tasktable_sample(tt, &all, NULL);
+        }
+        return r;
 }
 
 static int text_write(struct tasktable *tt, struct kstack *k)
@@ -355,4 +381,12 @@ const char *tasktable_stack_text(struct tasktable *tt, struct kstack *stack, siz
                 return NULL;
         *ret_len = stack->text_len;
         return stack->text;
+}
+
+const char *tasktable_frames_text(
+        struct tasktable *tt, const uint64_t *frames, size_t n, size_t *ret_len)
+{
+        struct kstack *stack = stack_keep(tt, frames, n);
+
+        return stack ? tasktable_stack_text(tt, stack, ret_len) : NULL;
 }

@@ -32,7 +32,11 @@ struct taskentry {
 
 struct tasktable;
 
-int tasktable_new(struct taskiter *it, struct tasktable **ret_table);
+/*
+ * beside: another table has the iterator's slots, so that this one is sent everything that is in
+ * scope, each time.
+ */
+int tasktable_new(struct taskiter *it, bool beside, struct tasktable **ret_table);
 void tasktable_free(struct tasktable *tt);
 
 /*
@@ -40,6 +44,8 @@ void tasktable_free(struct tasktable *tt);
  * *ret_changed: how many threads were read. -errno when the pass failed.
  */
 int tasktable_sample(struct tasktable *tt, const struct taskiter_scope *scope, size_t *ret_changed);
+/* The same of so many processes: one after the other if they are few, or the whole machine. */
+int tasktable_sample_processes(struct tasktable *tt, const pid_t *pids, size_t n);
 uint32_t tasktable_sample_number(const struct tasktable *tt);
 
 size_t tasktable_count(const struct tasktable *tt);
@@ -52,6 +58,10 @@ struct taskentry *tasktable_find(struct tasktable *tt, pid_t tid);
 
 /* The text of a stack, made once. NULL: no memory, or the kernel names nothing. */
 const char *tasktable_stack_text(struct tasktable *tt, struct kstack *stack, size_t *ret_len);
+
+/* The same for any addresses of kernel functions, n <= WIRE_FRAMES_MAX. */
+const char *tasktable_frames_text(
+        struct tasktable *tt, const uint64_t *frames, size_t n, size_t *ret_len);
 
 /* Letter of stat(5) for task->__state | task->exit_state (task_state_index(), linux/sched.h). */
 char task_state_letter(uint32_t state);

@@ -17,6 +17,7 @@
 #include <uthash.h>
 
 #include "base/arena.h"
+#include "explain/owners.h"
 #include "explain/place.h"
 #include "explain/rules.h"
 #include "explain/userplace.h"
@@ -325,6 +326,7 @@ static void evidence_fill(
                 evidence_add(w, w->object->note);
         if (w->object)
                 evidence_add(w, w->object->waiters);
+        evidence_add(w, owners_none(w->object));
         evidence_add(w, place_evidence(e->arena, w->object));
         if ((!m->rule->calls && !m->rule->leaf && m->rule->subject != SUBJECT_BLOCKER) ||
                 !w->n_evidence)
@@ -363,98 +365,12 @@ static struct object *wait_object(struct explainer *e, const struct match *m, st
                 o->fd = -1;
         o->kind = rule->made;
         if (o->lock_layout)
-                o->address = o->lock_address;
+                lock_reconcile(o);
         if (rule->subject == SUBJECT_TIMER && t->call.has_deadline) {
                 o->has_deadline = true;
                 o->deadline_ns = t->call.deadline_ns;
         }
         return o;
-}
-
-static void owner_set(
-        struct explainer *e, struct wait *w, pid_t pid, pid_t tid, const char *comm, enum role role)
-{
-        if (pid <= 0)
-                return;
-        w->on = arena_new_one(e->arena, struct owner);
-        if (!w->on)
-                return;
-        *w->on = (struct owner){ pid, tid, comm, role };
-        w->n_on = 1;
-        w->on_whole = true;
-}
-
-/* The holder of a priority-inheritance futex is in its word, by its TID (linux/futex.h). */
-static void owner_futex(struct explainer *e, struct thread *t)
-{
-        const struct object *o = t->wait.object;
-        pid_t tid = o && o->has_word ? (pid_t)(o->word & 0x3fffffff) : 0;
-
-        /* A TID of another PID namespace means another thread here. */
-        if (!tid || o->n_owners || o->lock_layout || t->process->inner_pid)
-                return;
-        for_each_thread(other, t->process)
-                if (other->tid == tid && other != t)
-                        owner_set(e, &t->wait, t->process->pid, tid, other->comm, ROLE_HOLDER);
-}
-
-/* Who can end the wait, as far as capture asked for it. */
-static void owners_fill(struct explainer *e, struct thread *t)
-{
-        struct wait *w = &t->wait;
-        struct process *p = t->process;
-        struct object *o = w->object;
-
-        switch (w->reason) {
-        case REASON_ZOMBIE:
-                if (o && p->ppid > 0) {
-                        owner_set(e, w, p->ppid, 0, p->parent_comm, ROLE_PARENT);
-                        o->pid = p->ppid;
-                        o->comm = p->parent_comm;
-                }
-                break;
-        case REASON_TRACED:
-                owner_set(e, w, t->tracer, 0, t->tracer_comm, ROLE_TRACER);
-                if (o) {
-                        o->pid = t->tracer;
-                        o->comm = t->tracer_comm;
-                }
-                break;
-        case REASON_CHILD:
-                if (o && o->pid) {
-                        owner_set(e, w, o->pid, 0, o->comm, ROLE_CHILD);
-                } else if (t->call.desc && !t->call.object && p->n_children &&
-                           call_is(&t->call, "wait4|waitpid|waitid") &&
-                           when_wait_hidden(t) == FALSE) {
-                        w->on = p->children;
-                        w->n_on = p->n_children;
-                        w->on_any = true;
-                        w->on_whole = !p->n_children_hidden;
-                        if (o && p->n_children == 1 && !p->n_children_hidden) {
-                                o->pid = p->children[0].pid;
-                                o->comm = p->children[0].comm;
-                        }
-                }
-                break;
-        case REASON_LOCK:
-                owner_futex(e, t);
-                break;
-        default:
-                break;
-        }
-        if (w->reason == REASON_LOCK && t->blocker)
-                o = t->blocker;
-        if (w->reason == REASON_REPLY && t->server) {
-                if (o && t->server->note)
-                        o->note = t->server->note;
-                o = t->server;
-        }
-        if (!w->n_on && o && o->n_owners) {
-                w->on = o->owners;
-                w->n_on = o->n_owners;
-                w->on_any = o->on_any;
-                w->on_whole = o->on_whole;
-        }
 }
 
 static void verdict_unknown(struct explainer *e, struct thread *t, const char *text)
@@ -516,7 +432,7 @@ static int explain_thread(struct explainer *e, struct thread *t)
                 if (!t->state && w->confidence == CONFIDENCE_CERTAIN)
                         w->confidence = CONFIDENCE_LIKELY;
                 w->object = wait_object(e, m, t);
-                owners_fill(e, t);
+                owners_fill(e->arena, t);
                 w->text = words_sentence(e->arena, m->rule, t, w->object);
                 evidence_fill(e, t, m, s->frame);
                 return 0;

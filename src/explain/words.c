@@ -17,6 +17,7 @@
 #include "explain/place.h"
 #include "explain/rules.h"
 #include "explain/when.h"
+#include "explain/whose.h"
 #include "model.h"
 #include "resolve/syscall.h"
 
@@ -295,62 +296,6 @@ static void add_owner(struct line *l, const char *comm, pid_t pid, const char *u
                 add(l, "%s", unknown);
 }
 
-/* "the lock of cron (12)", "the locks of cron (12), at (13) and 2 more" */
-static void add_whose(struct line *l, const struct thread *t, const struct object *o)
-{
-        size_t n = o ? o->n_owners : 0;
-
-        if (!n) {
-                add(l, "somebody else's lock");
-                return;
-        }
-        if (n == 1 && o->owners[0].pid == t->process->pid) {
-                add(l, "a lock that it holds itself, through another open file,");
-                return;
-        }
-        add(l, "the lock%s of ", n > 1 ? "s" : "");
-        for (size_t i = 0; i < n && i < NAMED_MAX; i++) {
-                add(l, "%s", !i ? "" : i + 1 == n ? " and " : ", ");
-                add_owner(l, o->owners[i].comm, o->owners[i].pid, "");
-        }
-        if (n > NAMED_MAX)
-                add(l, " and %zu more", n - NAMED_MAX);
-}
-
-/* " by cron (12)", or nothing */
-static void add_by(struct line *l, const struct object *o)
-{
-        for (size_t i = 0; o && i < o->n_owners && i < NAMED_MAX; i++) {
-                add(l, "%s", i ? ", " : " by ");
-                add_owner(l, o->owners[i].comm, o->owners[i].pid, "");
-        }
-}
-
-/* "flusher (thread 812)", of another process "flusher (process 91, thread 92)" */
-static void add_thread(struct line *l, const struct thread *t, const struct owner *o)
-{
-        add(l, "%.64s (", o->comm ? o->comm : "a thread");
-        if (o->pid != t->process->pid)
-                add(l, o->tid && o->tid != o->pid ? "process %d, " : "process %d)", (int)o->pid);
-        if (o->pid == t->process->pid || (o->tid && o->tid != o->pid))
-                add(l, "thread %d)", (int)o->tid);
-}
-
-/* ", held by flusher (thread 812)", of a lock in memory; or nothing */
-static void add_held(struct line *l, const struct thread *t, const struct object *o)
-{
-        if (!o)
-                return;
-        if (o->n_owners && o->owners->tid == t->tid) {
-                add(l, ", which it holds itself");
-        } else if (o->n_owners) {
-                add(l, ", held by ");
-                add_thread(l, t, o->owners);
-        } else if (o->readers) {
-                add(l, ", held by %u reader%s", o->readers, o->readers > 1 ? "s" : "");
-        }
-}
-
 /* " to become at least 1", of a semaphore; or nothing */
 static void add_needed(struct line *l, const struct object *o)
 {
@@ -452,7 +397,7 @@ static void add_word(struct line *l, const char *word, size_t len, const struct 
         const struct thread *t, const struct object *o)
 {
         const char *kind = rule->made ? rule->made : rule->kinds;
-        char place[PLACE_TEXT_MAX], lock[LOCKWORDS_MAX];
+        char place[PLACE_TEXT_MAX], lock[LOCKWORDS_MAX], whose[WHOSE_TEXT_MAX];
         bool known;
         const char *leaf;
 
@@ -462,17 +407,6 @@ static void add_word(struct line *l, const char *word, size_t len, const struct 
                 add_peer(l, o, kind);
         } else if (word_is(word, len, "backlog")) {
                 add_backlog(l, o);
-        } else if (word_is(word, len, "whose")) {
-                add_whose(l, t, o);
-        } else if (word_is(word, len, "by")) {
-                add_by(l, o);
-        } else if (word_is(word, len, "held")) {
-                add_held(l, t, o);
-        } else if (word_is(word, len, "joined")) {
-                if (o && o->n_owners)
-                        add_thread(l, t, o->owners);
-                else
-                        add(l, "a thread");
         } else if (word_is(word, len, "needed")) {
                 add_needed(l, o);
         } else if (word_is(word, len, "members")) {
@@ -516,6 +450,8 @@ static void add_word(struct line *l, const char *word, size_t len, const struct 
                 add_left(l, t, o, false);
         } else if (word_is(word, len, "atmost")) {
                 add_left(l, t, o, true);
+        } else if (whose_word(word, len, t, o, whose)) {
+                add(l, "%s", whose);
         } else if (place_word(word, len, o, place)) {
                 add(l, "%s", place);
         }

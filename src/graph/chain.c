@@ -34,7 +34,7 @@ static int chain_step(
         s->context = true;
         r = l->look(l->arg, s, &c->tried[first], n, NULL);
         s->context = false;
-        *from = last->next;
+        *from = last ? last->next : s->processes;
         if (r == -ENOMEM)
                 return r;
         if (r < 0)
@@ -72,9 +72,9 @@ static int deadlocks_prove(
         struct snapshot *s, const struct looker *l, struct graph *g, const bool *behind)
 {
         struct snapshot *again = arena_new_one(s->arena, struct snapshot);
-        struct owner *owners;
-        struct proof *proof;
-        size_t n;
+        struct owner *owners = NULL;
+        struct proof *proof = NULL;
+        size_t n = 0;
         int r = again ? proof_new(s, g, behind, &proof) : -ENOMEM;
 
         if (r == 0)

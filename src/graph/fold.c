@@ -116,7 +116,7 @@ static uint64_t hash_thread(const struct thread *t)
         hash = hash_word(hash, (uint64_t)w->reason << 32 | (uint64_t)w->confidence);
         hash = hash_text(hash, w->text);
         hash = hash_word(hash, (uintptr_t)t->kernel_stack);
-        hash = hash_word(hash, (uintptr_t)t->user_stack);
+        hash = hash_word(hash, t->user_stack ? t->user_stack->hash : 0);
         hash = hash_word(hash, (uintptr_t)chain_end(t));
         hash = hash_word(hash, (uint64_t)t->call.state);
         hash = hash_word(hash, (uint64_t)t->call.nr);
@@ -155,11 +155,27 @@ static bool wait_equal(const struct wait *a, const struct wait *b)
         return true;
 }
 
+/* One that was kept from the look before, and one that was made now, may be the same. */
+static bool user_stack_equal(const struct user_stack *a, const struct user_stack *b)
+{
+        if (a == b)
+                return true;
+        if (!a || !b || a->hash != b->hash || a->n_frames != b->n_frames ||
+                a->n_hidden != b->n_hidden || !text_equal(a->gap, b->gap))
+                return false;
+        for (size_t i = 0; i < a->n_frames; i++)
+                if (a->frames[i].address != b->frames[i].address ||
+                        a->frames[i].inlined != b->frames[i].inlined)
+                        return false;
+        return true;
+}
+
 static bool thread_alike(const struct thread *a, const struct thread *b)
 {
         return a->state == b->state && a->on_cpu == b->on_cpu && a->has_on_cpu == b->has_on_cpu &&
                a->moved == b->moved && a->deadlocked == b->deadlocked &&
-               a->kernel_stack == b->kernel_stack && a->user_stack == b->user_stack &&
+               a->kernel_stack == b->kernel_stack &&
+               user_stack_equal(a->user_stack, b->user_stack) &&
                a->kernel_stack_error == b->kernel_stack_error && chain_end(a) == chain_end(b) &&
                (a->kernel_stack || text_equal(a->wchan, b->wchan)) &&
                call_equal(&a->call, &b->call) && wait_equal(&a->wait, &b->wait);

@@ -130,6 +130,7 @@ static int threads_collect(struct forest *f, const struct snapshot *s)
         memory = calloc(n_all, sizeof(*memory));
         if (!f->threads || !memory)
                 return -ENOMEM;
+        f->n_threads = 0;
         for_each_process(p, s)
                 for_each_thread(t, p)
                         if (t->matched)

@@ -24,11 +24,7 @@ static bool thread_is_dead(const struct thread *t)
 
 bool process_is_whole(const struct process *p)
 {
-        size_t n = 0;
-
-        for_each_thread(t, p)
-                n++;
-        return p->n_alive > 0 && n >= p->n_alive;
+        return p->n_alive > 0 && p->n_threads >= p->n_alive;
 }
 
 /*

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/escape.h"
 #include "model.h"
@@ -30,7 +31,7 @@ static bool is_lasting(const struct thread *t)
 
         return len > 3 && memcmp(t->wait.text + len - 3, "ing", 3) == 0 &&
                t->wait.reason != REASON_RUNNING && t->wait.reason != REASON_SLEEP &&
-               !t->call.has_deadline && !strpbrk(t->wait.text, ";");
+               !t->call.has_deadline;
 }
 
 static const char *time_of(
@@ -67,6 +68,29 @@ static const char *text_of(struct page *p, const struct thread *const *threads, 
                 ESCAPE_PATH_MAX);
 }
 
+/* What can stand behind "is". */
+static bool is_predicate(const char *text)
+{
+        static const char *const words[] = { "sleeping", "running", "waiting", "stopped", "frozen",
+                "blocked", "closing", "in ", "held ", "ready " };
+
+        for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+                if (begins_with(text, words[i]))
+                        return true;
+        return false;
+}
+
+/* The time goes before a remark: "stopped by a signal, for 2 s; SIGCONT continues it". */
+static const char *timed(struct page *p, const char *text, const char *time)
+{
+        const char *semicolon = strstr(text, "; "), *colon = strstr(text, ": ");
+        const char *at = !colon || (semicolon && semicolon < colon) ? semicolon : colon;
+
+        if (!at)
+                return page_join(p, text, time, NULL);
+        return page_join(p, arena_strn(p->scratch, text, (size_t)(at - text)), time, at, NULL);
+}
+
 const char *thread_clause(struct page *p, const struct thread *const *threads, size_t n)
 {
         const struct thread *t = threads[0];
@@ -77,22 +101,17 @@ const char *thread_clause(struct page *p, const struct thread *const *threads, s
         if (t->wait.reason != REASON_UNKNOWN && t->wait.confidence != CONFIDENCE_CERTAIN)
                 sure = t->wait.confidence == CONFIDENCE_LIKELY ? " (likely)" : " (a guess)";
         safe = text_of(p, threads, n);
-        if (is_lasting(t) && *time_of(p, threads, n, ""))
-                return page_join(p, n > 1 ? " have been " : " has been ", safe,
-                        time_of(p, threads, n, " for "), sure, NULL);
         if (begins_with(text, "has "))
                 return page_join(p, " ", safe, sure, NULL);
-        if (is_lasting(t) || begins_with(text, "sleeping") || begins_with(text, "running") ||
-                begins_with(text, "stopped") || begins_with(text, "frozen") ||
-                begins_with(text, "blocked") || begins_with(text, "in ") ||
-                begins_with(text, "held ") || begins_with(text, "waiting") ||
-                begins_with(text, "ready "))
-                return page_join(p, n > 1 ? " are " : " is ", safe,
-                        t->wait.reason == REASON_SLEEP || t->call.has_deadline
-                                ? ""
-                                : time_of(p, threads, n, ", for "),
-                        sure, NULL);
-        return page_join(p, ": ", safe, time_of(p, threads, n, ", for "), sure, NULL);
+        if (is_lasting(t) && *time_of(p, threads, n, ""))
+                return page_join(p, n > 1 ? " have been " : " has been ",
+                        timed(p, safe, time_of(p, threads, n, " for ")), sure, NULL);
+        if (!is_predicate(text))
+                return page_join(p, ": ", safe, time_of(p, threads, n, ", for "), sure, NULL);
+        if (t->wait.reason == REASON_SLEEP || t->call.has_deadline)
+                return page_join(p, n > 1 ? " are " : " is ", safe, sure, NULL);
+        return page_join(p, n > 1 ? " are " : " is ",
+                timed(p, safe, time_of(p, threads, n, ", for ")), sure, NULL);
 }
 
 static void step_write(struct page *p, const struct thread *t, unsigned indent, bool first)
@@ -226,11 +245,9 @@ void chain_write(struct page *p, const struct thread *t, unsigned indent)
                 end_write(p, indent, STYLE_BLOCKED, "possibly a deadlock: ",
                         "the chain leads back to where it was; that nothing gets out of it could "
                         "not be proven");
-        else if (t->wait.confidence != CONFIDENCE_GUESS)
+        else if (n > 0)
                 end_write(p, indent, STYLE_DIM, "chain is cut: ",
-                        n ? "whom the last one waits for could not be looked at, or went on "
-                            "meanwhile"
-                          : "whom it waits for could not be looked at, or went on meanwhile");
+                        "whom the last one waits for could not be looked at, or went on meanwhile");
 }
 
 /* A socket may have a timeout of its own, and the kernel could not be asked. */
@@ -254,8 +271,10 @@ void deadlock_write(struct page *p, const struct deadlock *d)
         const char *behind = "";
         bool ring = true;
 
-        for (size_t i = 0; i < d->n_members && ring; i++, t = t->toward)
+        for (size_t i = 0; i < d->n_members && ring; i++) {
                 ring = t && (i == 0 || t != d->members[0]);
+                t = ring ? t->toward : t;
+        }
         ring = ring && t == d->members[0];
         if (d->n_behind)
                 behind = page_join(p, "; ", page_number(p, d->n_behind),

@@ -27,6 +27,10 @@ static void json_owners(struct jsonout *j, struct json_object *wait, const struc
                 jsonout_text(j, o, "comm", w->on[i].comm, ESCAPE_NAME_MAX);
                 jsonout_text(j, o, "role", role_name(w->on[i].role), ESCAPE_NAME_MAX);
         }
+        if (w->n_on > 0 && w->on_any)
+                jsonout_bool(j, wait, "on_any", true);
+        if (w->n_on > 0 && w->on_whole)
+                jsonout_bool(j, wait, "on_whole", true);
 }
 
 static void json_wait(struct jsonout *j, struct json_object *thread, const struct thread *t)
@@ -70,6 +74,26 @@ static void json_process(struct jsonout *j, struct json_object *o, const struct 
                 jsonout_int(j, o, "inner_pid", p->inner_pid);
 }
 
+static void json_profile(
+        struct jsonout *j, struct json_object *o, const struct profile *profile, bool no_kernel)
+{
+        struct json_object *list;
+
+        jsonout_int(j, o, "window_ns", profile->window_ns);
+        jsonout_uint(j, o, "samples", profile->n_samples);
+        list = jsonout_list(j, o, "stacks");
+        for (size_t i = 0; i < profile->n_hots; i++) {
+                const struct hot *hot = &profile->hots[i];
+                struct json_object *one = jsonout_item(j, list);
+
+                jsonout_uint(j, one, "samples", hot->n_samples);
+                if (hot->kernel_stack && !no_kernel)
+                        jsonout_stack(j, jsonout_list(j, one, "kernel_stack"), hot->kernel_stack);
+                if (hot->user_stack)
+                        jsonout_user_stack(j, one, hot->user_stack);
+        }
+}
+
 static void json_thread(
         struct jsonout *j, struct json_object *o, const struct thread *t, bool no_kernel)
 {
@@ -109,6 +133,8 @@ static void json_thread(
                 jsonout_stack(j, jsonout_list(j, o, "kernel_stack"), t->kernel_stack);
         if (t->user_stack)
                 jsonout_user_stack(j, o, t->user_stack);
+        if (t->profile)
+                json_profile(j, jsonout_object(j, o, "profile"), t->profile, no_kernel);
 }
 
 /* "2026-11-23T04:50:00.123456789Z" */

@@ -21,7 +21,7 @@
 #define NUMBERS_SHOWN 4
 #define ROOTS_SHOWN 1000
 
-/* "app (pid 7)"; "12 threads of app (pid 7)"; "1,000 of worker (pids 7, 8, …)". */
+/* "app (pid 7)"; "12 threads of app (pid 7)"; "3 processes worker (pid 7, 8, 9)". */
 static const char *branch_label(struct page *p, const struct branch *b)
 {
         const struct thread *t = b->threads[0];
@@ -43,6 +43,9 @@ static const char *branch_label(struct page *p, const struct branch *b)
         if (n_processes == 1)
                 return page_join(p, page_number(p, b->n), " threads of ", name, " (pid ", numbers,
                         ")", NULL);
+        if (n_processes == b->n)
+                return page_join(p, page_number(p, b->n), " processes ", name, " (pid ", numbers,
+                        n_processes > NUMBERS_SHOWN ? ", …" : "", ")", NULL);
         return page_join(p, page_number(p, b->n), " threads of ", page_number(p, n_processes),
                 " processes ", name, " (pid ", numbers, n_processes > NUMBERS_SHOWN ? ", …" : "",
                 ")", NULL);
@@ -160,6 +163,15 @@ static void line_write(struct page *p, enum style style, const char *text)
         page_end(p);
 }
 
+/* The chains of those that were asked for are followed to their ends, not to their beginnings. */
+static void some_write(struct page *p, const struct snapshot *s)
+{
+        if (s->some)
+                line_write(p, STYLE_DIM,
+                        "who else waits for these was not looked for: name no target "
+                        "for that");
+}
+
 /* What could not be had limits what can be said of who waits for whom. */
 static void gaps_write(struct page *p, const struct snapshot *s, bool first)
 {
@@ -201,6 +213,7 @@ int render_graph(FILE *out, const struct snapshot *s, bool colour, unsigned colu
                                 " more roots", NULL));
         if (first)
                 line_write(&p, STYLE_PLAIN, "nobody is seen to wait for anybody");
+        some_write(&p, s);
         gaps_write(&p, s, false);
         forest_done(&f);
         return page_done(&p);
@@ -259,6 +272,7 @@ int render_roots(FILE *out, const struct snapshot *s, bool colour, unsigned colu
         r = page_init(&p, out, colour, columns, false);
         if (r == 0) {
                 roots_write(&p, s, &f);
+                some_write(&p, s);
                 gaps_write(&p, s, false);
                 r = page_done(&p);
         }

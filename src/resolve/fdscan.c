@@ -219,7 +219,7 @@ static bool table_scan(struct pass *p, const char *path, pid_t pid, pid_t tid)
                 p->scan->n_links++;
                 n = procio_link_of(p->io, dirfd(d), e->d_name, pid, &link);
                 if (n == -ETIMEDOUT) { /* in the middle of execve(2), perhaps for ever */
-                        p->scan->refused = true;
+                        process_refused(p, pid);
                         return false;
                 }
                 if (n < 0) {
@@ -253,8 +253,10 @@ static void threads_scan(struct pass *p, pid_t pid)
                 for (size_t i = 0; i < n && !shared; i++) {
                         long r = syscall(SYS_kcmp, tables[i], tid, KCMP_FILES, 0, 0);
 
-                        if (r < 0)
-                                p->scan->refused |= errno != ESRCH;
+                        if (r < 0 && errno != ESRCH) {
+                                process_refused(p, pid);
+                                return;
+                        }
                         shared = r <= 0;
                 }
                 if (shared)

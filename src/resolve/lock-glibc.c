@@ -62,8 +62,8 @@ static bool mutex_read(const struct lock_view *v, struct mutex *ret)
 static const char *mutex_type(uint32_t kind)
 {
         static const char *const plain[] = { "normal", "recursive", "error-checking", "adaptive" };
-        static const char *const robust[] = { "robust", "robust recursive",
-                "robust error-checking", "robust adaptive" };
+        static const char *const robust[] = { "robust", "robust recursive", "robust error-checking",
+                "robust adaptive" };
         static const char *const pi[] = { "priority-inheriting", "priority-inheriting recursive",
                 "priority-inheriting error-checking", "priority-inheriting adaptive" };
         static const char *const pp[] = { "priority-protected", "priority-protected recursive",
@@ -86,12 +86,12 @@ static bool mutex_contended(const struct lock_view *v, const struct mutex *m)
                 return (m->lock & FUTEX_TID_MASK) == m->owner && m->lock & FUTEX_WAITERS &&
                        v->waited == m->lock;
         if (m->kind & KIND_PP)
-                return v->waited == m->lock &&
-                       (m->lock & ((1U << PP_CEILING_SHIFT) - 1)) == 2;
+                return v->waited == m->lock && (m->lock & ((1U << PP_CEILING_SHIFT) - 1)) == 2;
         return m->lock == 2 && v->waited == 2;
 }
 
-/* Only an adaptive one has spun, only one with elision has counted that; on i386 it may be a link. */
+/* Only an adaptive one has spun, only one with elision has counted that; on i386 it may be a link.
+ */
 static bool spins_fit(const struct lock_view *v, const struct mutex *m)
 {
         if (is_narrow(v) && m->kind & KIND_ROBUST)
@@ -120,8 +120,7 @@ bool lock_glibc_mutex(const struct lock_view *v, struct lock_seen *ret)
         if (!spins_fit(v, &m))
                 return false;
         /* A robust one is linked to its owner's others; the kernel's private futexes are not. */
-        if (!(m.kind & KIND_ROBUST) &&
-                (!m.unlinked || v->private == !!(m.kind & KIND_SHARED)))
+        if (!(m.kind & KIND_ROBUST) && (!m.unlinked || v->private == !!(m.kind & KIND_SHARED)))
                 return false;
         *ret = (struct lock_seen){
                 .kind = "mutex",

@@ -33,8 +33,8 @@ bool lock_musl_mutex(const struct lock_view *v, struct lock_seen *ret)
                 v->private != !(type & TYPE_SHARED))
                 return false;
         /* With priority inheritance the kernel counts, and the value is not looked at. */
-        if (!v->pi && (!(lock & FUTEX_WAITERS) || v->waited != lock || !waiters ||
-                              waiters > WAITERS_MAX))
+        if (!v->pi &&
+                (!(lock & FUTEX_WAITERS) || v->waited != lock || !waiters || waiters > WAITERS_MAX))
                 return false;
         normal = !(type & (3U | TYPE_ROBUST | TYPE_PI));
         if (normal ? (lock & FUTEX_TID_MASK) != EBUSY : !(lock & FUTEX_TID_MASK))

@@ -167,7 +167,8 @@ static void process_search(struct lock_search *s, struct procio *io, pid_t pid)
 }
 
 /* Locks that the fdinfo of one fd shows. */
-static void entry_search(struct lock_search *s, struct procio *io, int dir, const struct fd_entry *e)
+static void entry_search(
+        struct lock_search *s, struct procio *io, int dir, const struct fd_entry *e)
 {
         struct held h = { .pid = e->pid, .tid = e->tid, .fd = e->fd };
         struct fd_ref ref = { dir, e->pid, e->tid, e->fd };

@@ -50,7 +50,7 @@ static void eventfds_fill(struct peers *p)
                 if (fdinfo_number(peer_fdinfo(p, &entries[i]), "eventfd-id", 10, &id))
                         all->all[all->n++] = (struct eventfd){ id, entries[i].pid };
         }
-        if (all->n)
+        if (all->all && all->n)
                 qsort(all->all, all->n, sizeof(*all->all), eventfd_compare);
 }
 

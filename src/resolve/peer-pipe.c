@@ -4,7 +4,8 @@
  *
  * The process itself may be among them, as where a reader forgot to close its copy of the writing
  * end. If it handles signals, its handler may be what writes there (the "self-pipe"), and then
- * they are not all. A FIFO can be opened by anybody at any time.
+ * they are not all. A FIFO can be opened by anybody at any time, and so can a POSIX message queue,
+ * which is found in the same way.
  */
 #include "resolve/peers.h"
 
@@ -66,7 +67,8 @@ void peer_pipe(struct peers *p, const struct thread *t, const struct object *o,
                 entry_add(p, t, &entries[i], direction, e);
 }
 
-/* By the name, and then the inode that fdinfo tells (since 5.14): paths differ by mount namespace. */
+/* By the name, and then the inode that fdinfo tells (since 5.14): paths differ by mount namespace.
+ */
 void peer_fifo(struct peers *p, const struct thread *t, const struct object *o,
         enum direction direction, struct ends *e)
 {

@@ -5,6 +5,10 @@
  * and only one file can be it, it is that. Where some were out of sight, the only one in sight is
  * it if it is where such files are: with the process itself, and a seccomp listener also with an
  * ancestor, who made it. Otherwise those that can be are a note, not owners.
+ *
+ * A userfaultfd serves the memory of who made it, and mostly stays with it: that of the process
+ * itself comes before those of others, which have faults of their own. That is a way out only where
+ * the kernel cannot be asked (peer-userfault.c).
  */
 #include "resolve/peers.h"
 
@@ -22,6 +26,7 @@
 #include "resolve/fdscan.h"
 #include "resolve/kinds.h"
 #include "resolve/resolver.h"
+#include "resolve/syscall.h"
 #include "symbol/stacktext.h"
 
 #define CANDIDATES_MAX 64
@@ -88,6 +93,22 @@ static pid_t parent_of(struct peers *p, pid_t pid)
         return n > 0 && procfile_stat(text, (size_t)n, &stat) > 0 ? stat.ppid : 0;
 }
 
+/*
+ * Is it its own memory that a thread is in a fault of? Not in process_vm_readv(2), ptrace(2) and
+ * the files of another process in /proc (mm/memory.c, mm/process_vm_access.c).
+ */
+static bool fault_is_own(const struct thread *t)
+{
+        const char *path = t->call.object ? t->call.object->path : NULL;
+
+        if (t->kernel_stack && t->kernel_stack->n_frames)
+                return !stack_has(t->kernel_stack,
+                        "*access_remote_vm|process_vm_rw*|access_process_vm|mem_rw*|*_pages_remote|"
+                        "ptrace_*|proc_pid_*|get_cmdline|environ_read|uprobe_*");
+        return !call_is(&t->call, "process_vm_readv|process_vm_writev|ptrace") &&
+               !(path && strncmp(path, "/proc/", strlen("/proc/")) == 0);
+}
+
 static bool is_near(struct peers *p, const struct thread *t, const struct reply *r, pid_t pid)
 {
         pid_t at = t->process->pid;
@@ -97,7 +118,7 @@ static bool is_near(struct peers *p, const struct thread *t, const struct reply 
                 return true;
         for (int i = 0; i < ANCESTORS_MAX && at > 0; i++) {
                 if (at == pid)
-                        return true;
+                        return r->class != FD_USERFAULT || fault_is_own(t);
                 at = r->class == FD_SECCOMP ? parent_of(p, at) : 0;
         }
         return false;
@@ -117,19 +138,19 @@ static const char *note_make(struct peers *p, const struct reply *r, const struc
         return arena_str(resolver_snapshot(p->resolver)->arena, note);
 }
 
-static struct object *server_make(
-        struct peers *p, const struct thread *t, const struct reply *r)
+/* Those that can be it, of all files of that class; whether they are one file. */
+static bool servers_find(
+        struct peers *p, const struct thread *t, const struct reply *r, struct ends *e)
 {
-        struct arena *a = resolver_snapshot(p->resolver)->arena;
-        struct object *o = arena_new_one(a, struct object);
-        _cleanup_free_ struct ends *e = calloc(1, sizeof(*e));
         const struct fd_entry *first = NULL;
-        bool one = !p->scan->cut;
-        size_t n;
+        bool one = !p->scan->cut, own_only = false;
+        size_t n, n_left_out = 0;
         const struct fd_entry *entries = fdscan_class(p->scan, r->class, &n);
 
-        if (!o || !e)
-                return NULL;
+        for (size_t i = 0;
+                r->class == FD_USERFAULT && fault_is_own(t) && i < n && i < CANDIDATES_MAX; i++)
+                own_only |=
+                        entries[i].pid == t->process->pid && r->may_be(peer_fdinfo(p, &entries[i]));
         one &= n <= CANDIDATES_MAX;
         for (size_t i = 0; i < n && i < CANDIDATES_MAX; i++) {
                 const char *info = peer_fdinfo(p, &entries[i]);
@@ -137,11 +158,29 @@ static struct object *server_make(
                 one &= info != NULL;
                 if (r->may_be && !r->may_be(info))
                         continue;
+                if (own_only && entries[i].pid != t->process->pid) {
+                        n_left_out++;
+                        continue;
+                }
                 first = first ? first : &entries[i];
                 one = one && is_same_file(first, &entries[i]);
                 ends_add(p, e, entries[i].pid, ROLE_SERVER);
         }
-        one = one && first && (fdscan_whole(p->scan) || is_near(p, t, r, first->pid));
+        e->whole = fdscan_whole(p->scan) && n_left_out == 0;
+        return one && first && (fdscan_whole(p->scan) || is_near(p, t, r, first->pid));
+}
+
+static struct object *server_make(struct peers *p, const struct thread *t, const struct reply *r)
+{
+        struct arena *a = resolver_snapshot(p->resolver)->arena;
+        struct object *o = arena_new_one(a, struct object);
+        _cleanup_free_ struct ends *e = calloc(1, sizeof(*e));
+        bool one;
+
+        if (!o || !e)
+                return NULL;
+        one = (r->class == FD_USERFAULT && fault_is_own(t) && peer_userfault(p, t, e)) ||
+              servers_find(p, t, r, e);
         o->fd = -1;
         o->kind = r->kind;
         o->note = e->n && !one ? note_make(p, r, e) : NULL;
@@ -149,7 +188,7 @@ static struct object *server_make(
                 o->owners = arena_dup(a, e->owners, e->n * sizeof(*e->owners));
         o->n_owners = o->owners ? e->n : 0;
         o->on_any = true;
-        o->on_whole = o->n_owners && e->n < ENDS_MAX && fdscan_whole(p->scan);
+        o->on_whole = o->n_owners && e->n < ENDS_MAX && e->whole;
         return o;
 }
 

@@ -46,6 +46,7 @@ static const struct peer_kind {
 } peer_kinds[] = {
         { "pipe", peer_pipe },
         { "fifo", peer_fifo },
+        { "posix-mq", peer_fifo },
         { "unix", peer_socket },
         { "tcp", peer_socket },
         { "udp", peer_socket },
@@ -113,10 +114,21 @@ int peer_access(struct peers *p, const struct fd_entry *entry)
                                                                         : -1;
 }
 
-static const struct peer_kind *kind_of(const struct object *o)
+/* A message queue is a file like any other, but for the calls that use it. */
+static bool is_queue_call(const struct call *c)
 {
-        for (size_t i = 0; o && o->kind && i < ARRAY_SIZE(peer_kinds); i++)
-                if (strcmp(o->kind, peer_kinds[i].kind) == 0)
+        return call_is(
+                c, "mq_timedreceive|mq_timedreceive_time64|mq_timedsend|mq_timedsend_time64");
+}
+
+static const struct peer_kind *kind_of(const struct thread *t, const struct object *o)
+{
+        const char *kind = o ? o->kind : NULL;
+
+        if (o && o == t->call.object && is_queue_call(&t->call))
+                kind = "posix-mq";
+        for (size_t i = 0; kind && i < ARRAY_SIZE(peer_kinds); i++)
+                if (strcmp(kind, peer_kinds[i].kind) == 0)
                         return &peer_kinds[i];
         return NULL;
 }
@@ -161,7 +173,7 @@ static void found_set(struct peers *p, const struct thread *t, struct object *o,
 static const struct object *plain_find(
         struct peers *p, const struct thread *t, const struct object *o, enum direction direction)
 {
-        const struct peer_kind *kind = kind_of(o);
+        const struct peer_kind *kind = kind_of(t, o);
         struct list *l, probe;
         struct ends *e;
 
@@ -284,10 +296,10 @@ static void thread_resolve(struct peers *p, struct thread *t)
                 c->object = object_resolve(p, t, c->object, WANT_ROOM);
                 c->object2 = object_resolve(p, t, c->object2, WANT_DATA);
         } else if (call_is(c, "read|readv|pread64|preadv|preadv2|recvfrom|recvmsg|recvmmsg|"
-                              "recvmmsg_time64|recv")) {
+                              "recvmmsg_time64|recv|mq_timedreceive|mq_timedreceive_time64")) {
                 c->object = object_resolve(p, t, c->object, WANT_DATA);
         } else if (call_is(c, "write|writev|pwrite64|pwritev|pwritev2|sendto|sendmsg|sendmmsg|"
-                              "send|vmsplice|connect")) {
+                              "send|vmsplice|connect|mq_timedsend|mq_timedsend_time64")) {
                 c->object = object_resolve(p, t, c->object, WANT_ROOM);
         }
 }
@@ -317,4 +329,5 @@ void peers_resolve(struct resolver *r)
         }
         peer_tty_done(&p);
         peer_eventfd_done(&p);
+        peer_userfault_done(&p);
 }

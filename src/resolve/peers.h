@@ -37,6 +37,7 @@ struct peers {
         struct list *lists; /* of owners that were found already */
         struct devpts *devpts;
         struct eventfds *eventfds;
+        struct userfaults *userfaults;
 };
 
 /* Sets owners of the objects of all calls. */
@@ -63,6 +64,13 @@ void peer_eventfd(struct peers *p, const struct thread *t, const struct object *
 /* Releases what they keep. */
 void peer_tty_done(struct peers *p);
 void peer_eventfd_done(struct peers *p);
+void peer_userfault_done(struct peers *p);
+
+/*
+ * Who has the userfaultfd of that process's memory, as the kernel knows it: false where it cannot
+ * be asked, or where there are several.
+ */
+bool peer_userfault(struct peers *p, const struct thread *t, struct ends *e);
 
 /* Who must answer a thread that the kernel has handed over to user space (peer-reply.c). */
 void peer_reply(struct peers *p, struct thread *t);

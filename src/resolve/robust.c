@@ -21,8 +21,7 @@ uint64_t robust_head(struct resolver *r, pid_t tid)
         struct robust_list_head *head = NULL;
         size_t len = 0;
 
-        if (!procio_live(resolver_io(r)) ||
-                syscall(SYS_get_robust_list, (int)tid, &head, &len) < 0)
+        if (!procio_live(resolver_io(r)) || syscall(SYS_get_robust_list, (int)tid, &head, &len) < 0)
                 return 0;
         return (uint64_t)(uintptr_t)head;
 }

@@ -38,9 +38,8 @@ static struct socket_end *end_new(struct socket_ends *ends)
 {
         if (ends->n == ends->room) {
                 size_t room = ends->room ? ends->room * 2 : 1024;
-                struct socket_end *grown = room > ENDS_MAX * 2
-                                                   ? NULL
-                                                   : realloc(ends->all, room * sizeof(*grown));
+                struct socket_end *grown =
+                        room > ENDS_MAX * 2 ? NULL : realloc(ends->all, room * sizeof(*grown));
 
                 if (!grown) {
                         ends->cut = true;

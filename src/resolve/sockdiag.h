@@ -41,14 +41,15 @@ const void *diag_attribute(
 /* 0, or -errno when the table could not be read whole. */
 int diag_unix(struct diag *d);
 
-/* The two ends that a TCP or UDP socket has: of a connection in this host, another has them swapped. */
+/* The two ends that a TCP or UDP socket has: of a connection in this host, another has them
+ * swapped. */
 struct socket_end {
         uint8_t local[16], remote[16]; /* IPv4 as ::ffff:a.b.c.d */
         uint16_t local_port, remote_port;
         uint8_t protocol; /* IPPROTO_… */
         uint8_t state;
-        uint16_t space; /* number of its network namespace, by whoever asked */
-        uint32_t inode; /* 0: nobody has it: closed, or not accepted yet */
+        uint16_t space;  /* number of its network namespace, by whoever asked */
+        uint32_t inode;  /* 0: nobody has it: closed, or not accepted yet */
         uint32_t unsent; /* bytes that the other end has not acknowledged */
 };
 

@@ -31,7 +31,7 @@ enum { ESTABLISHED = 1, SYN_SENT = 2, SYN_RECV = 3, CLOSE_WAIT = 8, LISTEN = 10 
 
 struct space {
         uint64_t inode;
-        pid_t pid; /* a process in it */
+        pid_t pid;    /* a process in it */
         bool read[2]; /* TCP, UDP */
 };
 
@@ -225,8 +225,7 @@ static const struct socket_end *bound_find(const struct finder *f, uint8_t proto
                 for (size_t k = end_bound(f, &like); k < f->ends.n; k++) {
                         const struct socket_end *e = &f->ends.all[k];
 
-                        if (e->protocol != protocol || e->local_port != port ||
-                                e->remote_port ||
+                        if (e->protocol != protocol || e->local_port != port || e->remote_port ||
                                 memcmp(e->local, like.local, sizeof(like.local)) != 0)
                                 break;
                         if (e->space != space || e->state != state || !e->inode)
@@ -243,9 +242,9 @@ static const struct socket_end *bound_find(const struct finder *f, uint8_t proto
 
 static const struct socket_end *peer_of(struct finder *f, const struct socket_end *e, int protocol)
 {
-        struct socket_end swapped = { .protocol = e->protocol,
-                .local_port = e->remote_port,
-                .remote_port = e->local_port };
+        struct socket_end swapped = {
+                .protocol = e->protocol, .local_port = e->remote_port, .remote_port = e->local_port
+        };
         bool inside = is_loopback(e->remote) || memcmp(e->local, e->remote, 16) == 0;
         const struct socket_end *peer, self = *e;
 

@@ -39,9 +39,9 @@ struct foreign { /* a thread of another PID namespace */
 };
 
 struct tids {
-        struct inner *inners; /* of one process, */
+        struct inner *inners;          /* of one process, */
         const struct process *process; /* this */
-        bool numbered_inside; /* which is in a PID namespace of its own */
+        bool numbered_inside;          /* which is in a PID namespace of its own */
         struct foreign *foreigns;
         size_t n_foreigns, room_foreigns;
         bool foreigns_read;
@@ -174,7 +174,9 @@ static struct tids *tids_of(struct resolver *r)
 
         if (!*slot)
                 *slot = calloc(1, sizeof(**slot));
-        if (!*slot || (*slot)->process == p)
+        if (!*slot || !p)
+                return NULL;
+        if ((*slot)->process == p)
                 return *slot;
         inners_clear(*slot);
         (*slot)->process = p;
@@ -217,9 +219,9 @@ static void foreign_add(struct tids *t, pid_t number, pid_t pid, pid_t tid)
 {
         if (t->n_foreigns == t->room_foreigns) {
                 size_t room = t->room_foreigns ? t->room_foreigns * 2 : 256;
-                struct foreign *grown =
-                        room > THREADS_MAX ? NULL
-                                           : realloc(t->foreigns, room * sizeof(*t->foreigns));
+                struct foreign *grown = room > THREADS_MAX
+                                                ? NULL
+                                                : realloc(t->foreigns, room * sizeof(*t->foreigns));
 
                 if (!grown) {
                         t->foreigns_cut = true;
@@ -344,7 +346,8 @@ static bool candidate_take(struct resolver *r, pid_t pid, pid_t tid, const struc
         return true;
 }
 
-/* The process of a thread with that number here: "Tgid:\t4242". 0: none, or it is numbered inside. */
+/* The process of a thread with that number here: "Tgid:\t4242". 0: none, or it is numbered inside.
+ */
 static pid_t process_here(struct resolver *r, pid_t tid)
 {
         const char *status = status_of(r, tid, 0), *tgid;

@@ -113,17 +113,14 @@ int elfhelper_start(int *ret_socket, pid_t *ret_pid)
         return 0;
 }
 
-void elfhelper_kill(pid_t pid, bool wait)
+void elfhelper_kill(pid_t pid)
 {
         struct pollfd ended = { .fd = -1, .events = POLLIN };
 
         if (waitpid(pid, NULL, WNOHANG) != 0)
                 return;
-        if (wait)
-                ended.fd = (int)syscall(SYS_pidfd_open, pid, 0);
+        ended.fd = (int)syscall(SYS_pidfd_open, pid, 0);
         kill(pid, SIGKILL);
-        if (!wait)
-                return;
         /* Without a pidfd (before 5.3): that long. */
         poll(&ended, ended.fd >= 0, KILL_MS);
         waitpid(pid, NULL, WNOHANG);

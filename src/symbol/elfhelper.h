@@ -11,8 +11,5 @@
  */
 int elfhelper_start(int *ret_socket, pid_t *ret_pid);
 
-/*
- * Ends it, now. wait: and reaps it, unless it is stuck in a read that never returns. Without, that
- * is left to whoever inherits it when this process ends, which is soon: it takes a millisecond.
- */
-void elfhelper_kill(pid_t pid, bool wait);
+/* Ends it, now, and reaps it, unless it is stuck in a read that never returns. */
+void elfhelper_kill(pid_t pid);

@@ -66,13 +66,13 @@ int elfserver_new(struct watch *watch, int64_t budget_ns, struct elfserver **ret
 }
 
 /* The server is gone, or is to be. */
-static void server_stop(struct elfserver *s, bool wait)
+static void server_stop(struct elfserver *s)
 {
         if (s->socket < 0)
                 return;
         close(s->socket);
         s->socket = -1;
-        elfhelper_kill(s->pid, wait);
+        elfhelper_kill(s->pid);
         s->greeted = false;
         for (size_t i = 0; i < s->n_modules; i++)
                 s->modules[i].sent = false;
@@ -92,7 +92,8 @@ void elfserver_free(struct elfserver *s)
 {
         if (!s)
                 return;
-        server_stop(s, false);
+        /* Where process 1 reaps nobody, one that is left is left for ever. */
+        server_stop(s);
         for (size_t i = 0; i < s->n_modules; i++) {
                 fd_close(s->modules[i].main, s->modules[i].error);
                 fd_close(s->modules[i].debug, s->modules[i].error);
@@ -289,7 +290,7 @@ static int server_ask(struct elfserver *s, struct exchange *e, bool *ret_lost)
         }
         r = server_greet(s, &greeting);
         if (r < 0) {
-                server_stop(s, true);
+                server_stop(s);
                 s->error = -EOPNOTSUPP;
                 return s->error;
         }
@@ -299,7 +300,7 @@ static int server_ask(struct elfserver *s, struct exchange *e, bool *ret_lost)
         r = exchange_run(s, e, &until);
         if (r == -EIO || r == -ETIMEDOUT) {
                 *ret_lost = true;
-                server_stop(s, true);
+                server_stop(s);
         }
         if (r == -ETIMEDOUT) {
                 s->spent_ns += clock_ns(CLOCK_MONOTONIC) - start;

@@ -28,7 +28,8 @@ struct chain {
         uint64_t hash;
         struct walk_frame *frames;
         size_t n, n_hidden;
-        const char *gap; /* in the arena */
+        const char *end_text; /* that was given; NULL: the walk's own */
+        const char *gap;      /* in the arena */
         struct user_stack *stack;
         struct chain *same_hash;
         int number;
@@ -151,7 +152,7 @@ static uint64_t walk_hash(const struct walk *w, const char *end_text)
 
         if (w->end != END_OUTERMOST)
                 hash = hash_word(hash, w->wanted);
-        hash = hash_word(hash, (uintptr_t)end_text);
+        hash = hash_word(hash, end_text != NULL);
         for (size_t i = 0; i < walk_kept(w); i++) {
                 const struct walk_frame *f = walk_frame(w, i);
 
@@ -204,6 +205,7 @@ static struct chain *chain_make(
         for (size_t i = 0; i < chain->n; i++)
                 chain->frames[i] = *walk_frame(w, i);
         chain_doubt(chain, w);
+        chain->end_text = end_text;
         chain->gap = end_text ? end_text : end_words(c, s, w);
         return chain;
 }
@@ -215,7 +217,7 @@ int chains_add(struct chains *c, struct space *s, const struct walk *w, const ch
 
         HASH_FIND(hh, c->table, &hash, sizeof(hash), head);
         for (chain = head; chain; chain = chain->same_hash)
-                if (chain_equal(chain, w))
+                if (chain->end_text == end_text && chain_equal(chain, w))
                         return chain->number;
         if (c->n == c->size) {
                 size_t size = c->size ? c->size * 2 : 16;
@@ -384,7 +386,7 @@ static size_t frames_fill(struct chains *c, struct space *s, const struct walk_f
         return n;
 }
 
-static int stack_make(struct chains *c, struct space *s, struct chain *chain, unsigned id)
+static int stack_make(struct chains *c, struct space *s, struct chain *chain)
 {
         const size_t most = chain->n + 2 * (size_t)ELF_INLINED_MAX;
         struct user_frame *frames = malloc(most * sizeof(*frames));
@@ -407,7 +409,7 @@ static int stack_make(struct chains *c, struct space *s, struct chain *chain, un
         stack->n_frames = n;
         stack->n_hidden = chain->n_hidden;
         stack->gap = chain->gap;
-        stack->id = id;
+        stack->hash = chain->hash;
         stack->frames = arena_dup(c->arena, frames, n * sizeof(*frames));
         free(frames);
         if (!stack->frames)
@@ -417,8 +419,8 @@ static int stack_make(struct chains *c, struct space *s, struct chain *chain, un
         return 0;
 }
 
-int chains_finish(struct chains *c, struct space *s, struct watch *watch, const struct process *p,
-        int dir, unsigned *n_stacks)
+int chains_finish(
+        struct chains *c, struct space *s, struct watch *watch, const struct process *p, int dir)
 {
         int r = names_want(c, s);
 
@@ -427,8 +429,13 @@ int chains_finish(struct chains *c, struct space *s, struct watch *watch, const 
         if (r == 0)
                 names_made(c, watch, p, dir);
         for (size_t i = 0; i < c->n && r == 0 && c->n_frames < FRAMES_MAX; i++)
-                r = stack_make(c, s, c->list[i], (*n_stacks)++);
+                r = stack_make(c, s, c->list[i]);
         return r;
+}
+
+const char *chains_gap(const struct chains *c, int chain)
+{
+        return chain >= 0 && (size_t)chain < c->n ? c->list[chain]->gap : NULL;
 }
 
 const struct user_stack *chains_stack(const struct chains *c, int chain)

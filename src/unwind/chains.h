@@ -26,12 +26,12 @@ void chains_free(struct chains *c);
  */
 int chains_add(struct chains *c, struct space *s, const struct walk *w, const char *end_text);
 
-/*
- * Stacks of all chains, with names. dir: the process's. *n_stacks counts those of the snapshot.
- * 0 or -ENOMEM.
- */
-int chains_finish(struct chains *c, struct space *s, struct watch *watch, const struct process *p,
-        int dir, unsigned *n_stacks);
+/* Stacks of all chains, with names. dir: the process's. 0 or -ENOMEM. */
+int chains_finish(
+        struct chains *c, struct space *s, struct watch *watch, const struct process *p, int dir);
+
+/* Why a chain ends where it does; NULL: it is whole. */
+const char *chains_gap(const struct chains *c, int chain);
 
 /* NULL: none, because of the bound for all frames. */
 const struct user_stack *chains_stack(const struct chains *c, int chain);

@@ -184,16 +184,21 @@ static void rotate(struct machine *m)
         push(m, second);
 }
 
+static unsigned bits_of(const struct machine *m)
+{
+        return m->mask == UINT32_MAX ? 32 : 64;
+}
+
 static uint64_t shift_right(const struct machine *m, uint64_t value, uint64_t by)
 {
-        unsigned bits = m->e->arch->word * 8U;
+        unsigned bits = bits_of(m);
 
         return by >= bits ? 0 : value >> by;
 }
 
 static uint64_t shift_right_signed(const struct machine *m, uint64_t value, uint64_t by)
 {
-        unsigned bits = m->e->arch->word * 8U;
+        unsigned bits = bits_of(m);
 
         return (uint64_t)(as_signed(m, value) >> (by >= bits ? bits - 1 : by));
 }
@@ -243,7 +248,7 @@ static bool binary(struct machine *m, uint8_t op)
                 value = b ? a % b : 0;
                 break;
         case OP_SHL:
-                value = b >= m->e->arch->word * 8U ? 0 : a << b;
+                value = b >= bits_of(m) ? 0 : a << b;
                 break;
         case OP_SHR:
                 value = shift_right(m, a, b);

@@ -33,6 +33,7 @@ int modules_new(struct procio *io, struct watch *watch, struct elfserver *server
         struct arena *arena, struct dead_devices *dead, int64_t budget_ns,
         struct modules **ret_modules);
 void modules_free(struct modules *m);
+void modules_without_lines(struct modules *m); /* from here on */
 
 /*
  * The module of a mapping; NULL: it is of no file, or no memory. dir is the process's. The

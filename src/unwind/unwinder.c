@@ -13,9 +13,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define HASH_NONFATAL_OOM 1
-#include <uthash.h>
-
 #include "base/arena.h"
 #include "base/cleanup.h"
 #include "base/privilege.h"
@@ -24,53 +21,17 @@
 #include "base/worker.h"
 #include "unwind/arch.h"
 #include "unwind/chains.h"
-#include "unwind/memory.h"
+#include "unwind/copies.h"
 #include "unwind/pieces.h"
 #include "unwind/space.h"
-#include "unwind/walk.h"
+#include "unwind/stackcache.h"
+#include "unwind/unwinder-parts.h"
 
-#define FIRST 2048U           /* bytes of each stack; what most of them need */
-#define BELOW 128U            /* below the stack pointer: the red zone of x86-64 */
-#define MORE 16384U           /* the next time, and four times as much each time after that… */
-#define MORE_MAX (1U << 20)   /* …up to this */
-#define STACK_MAX (64U << 20) /* bytes of one thread's stack that are looked at */
-#define CREW 1024U            /* walks at a time */
-#define ROUNDS_MAX 4096U
-#define RECHECK_MANY 64U /* from so many threads on, the source is asked and not files */
+#define BELOW 128U /* below the stack pointer: the red zone of x86-64 */
 #define ATTEMPTS_MAX 3U
 
-struct copy { /* of a thread's stack, made while it held still */
-        const struct thread *thread;
-        pid_t tid;
-        struct piece *piece;
-        UT_hash_handle hh;
-};
-
-struct unwinder {
-        struct procio *io;
-        struct watch *watch;
-        struct snapshot *snapshot;
-        struct privilege privilege;
-        const struct arch *arch;
-        struct elfserver *server;
-        int64_t budget_ns;
-        struct modules *modules;
-        struct unwind_progress *progress;
-        const struct recheck *recheck; /* NULL: files are read for it */
-        struct copy *copies;
-};
-
-struct walker { /* a thread, and its walk */
-        struct thread *thread;
-        struct walk walk;
-        bool late;        /* some of its memory was not read while it held still… */
-        size_t late_from; /* …and these frames are from before that */
-        uint32_t more;    /* bytes to read next */
-        int chain;
-};
-
 int unwinder_new(struct procio *io, struct watch *watch, struct snapshot *s, int64_t budget_ns,
-        struct unwind_progress *progress, const struct recheck *recheck,
+        struct unwind_progress *progress, const struct recheck *recheck, struct stackcache *cache,
         struct unwinder **ret_unwinder)
 {
         struct unwinder *u = calloc(1, sizeof(*u));
@@ -83,27 +44,23 @@ int unwinder_new(struct procio *io, struct watch *watch, struct snapshot *s, int
         u->budget_ns = budget_ns;
         u->progress = progress;
         u->recheck = recheck;
+        u->cache = cache;
         u->arch = arch_find(s->host.arch);
         privilege_read(&u->privilege, !procio_live(io));
         *ret_unwinder = u;
         return 0;
 }
 
-static void copy_free(struct unwinder *u, struct copy *c)
+void unwinder_without_lines(struct unwinder *u)
 {
-        HASH_DEL(u->copies, c);
-        free(c->piece);
-        free(c);
+        u->without_lines = true;
 }
 
 void unwinder_free(struct unwinder *u)
 {
-        struct copy *c, *next;
-
         if (!u)
                 return;
-        HASH_ITER(hh, u->copies, c, next)
-        copy_free(u, c);
+        copies_done(&u->copies);
         modules_free(u->modules);
         elfserver_free(u->server);
         free(u);
@@ -111,7 +68,7 @@ void unwinder_free(struct unwinder *u)
 
 /* The first half: copies */
 
-static uint64_t thread_sp(const struct unwinder *u, const struct thread *t)
+uint64_t unwinder_sp(const struct unwinder *u, const struct thread *t)
 {
         const struct user_regs *regs = t->regs;
 
@@ -120,7 +77,7 @@ static uint64_t thread_sp(const struct unwinder *u, const struct thread *t)
         return t->call.sp;
 }
 
-static uint64_t thread_pc(const struct unwinder *u, const struct thread *t)
+uint64_t unwinder_pc(const struct unwinder *u, const struct thread *t)
 {
         const struct user_regs *regs = t->regs;
 
@@ -133,37 +90,27 @@ static uint64_t thread_pc(const struct unwinder *u, const struct thread *t)
 static bool thread_has_stack(const struct unwinder *u, const struct thread *t)
 {
         return u->arch && !t->process->kernel && t->state != 'R' && t->state != 'Z' &&
-               t->state != 'X' && t->call.state != CALL_RUNNING && thread_sp(u, t) &&
-               thread_pc(u, t);
+               t->state != 'X' && t->call.state != CALL_RUNNING && unwinder_sp(u, t) &&
+               unwinder_pc(u, t);
 }
 
-static uint64_t copy_start(uint64_t sp)
+uint64_t unwinder_copy_start(uint64_t sp)
 {
         return sp > BELOW ? (sp - BELOW) & ~UINT64_C(15) : 0;
 }
 
-static struct copy *copy_find(const struct unwinder *u, const struct thread *t)
+void unwinder_give(
+        struct unwinder *u, const struct thread *t, uint64_t start, const void *bytes, uint32_t len)
 {
-        struct copy *c = NULL;
+        uint64_t below = start - unwinder_copy_start(start);
+        struct piece *piece = calloc(1, sizeof(*piece) + below + len);
 
-        HASH_FIND_PTR(u->copies, &t, c);
-        return c;
-}
-
-/* Takes the piece. */
-static void copy_keep(struct unwinder *u, const struct thread *t, struct piece *piece)
-{
-        struct copy *c = copy_find(u, t);
-
-        if (c)
-                copy_free(u, c);
-        c = piece && piece->len ? malloc(sizeof(*c)) : NULL;
-        if (!c) {
-                free(piece);
+        if (!piece)
                 return;
-        }
-        *c = (struct copy){ .thread = t, .tid = t->tid, .piece = piece };
-        HASH_ADD_PTR(u->copies, thread, c);
+        piece->start = unwinder_copy_start(start);
+        piece->asked = piece->len = (uint32_t)below + len;
+        memcpy(piece->bytes + below, bytes, len);
+        copies_keep(&u->copies, t, piece);
 }
 
 /* At the first thread that has a stack: the server gets ready while others are captured. */
@@ -177,9 +124,17 @@ static int server_start(struct unwinder *u)
         if (r == 0)
                 r = modules_new(u->io, u->watch, u->server, u->snapshot->arena, &u->progress->dead,
                         u->budget_ns, &u->modules);
+        if (r == 0 && u->without_lines)
+                modules_without_lines(u->modules);
         if (r == 0)
                 elfserver_warm(u->server);
         return r;
+}
+
+/* What has not run since the look before is known, if its count of switches is already. */
+static bool copy_wanted(struct unwinder *u, const struct thread *t)
+{
+        return thread_has_stack(u, t) && !(u->cache && stackcache_has(u->cache, t));
 }
 
 void unwinder_copy(struct unwinder *u, struct thread *const *threads, size_t n)
@@ -190,9 +145,9 @@ void unwinder_copy(struct unwinder *u, struct thread *const *threads, size_t n)
         if (!requests || !procio_live(u->io))
                 return;
         for (size_t i = 0; i < n; i++)
-                if (thread_has_stack(u, threads[i]))
+                if (copy_wanted(u, threads[i]))
                         requests[m++] = (struct piece_request){
-                                .start = copy_start(thread_sp(u, threads[i])),
+                                .start = unwinder_copy_start(unwinder_sp(u, threads[i])),
                                 .len = FIRST,
                         };
         /* What cannot be had now is a matter of the second half. */
@@ -200,13 +155,13 @@ void unwinder_copy(struct unwinder *u, struct thread *const *threads, size_t n)
                 pieces_read(u->watch, threads[0]->process->pid, requests, m);
         m = 0;
         for (size_t i = 0; i < n; i++)
-                copy_keep(u, threads[i],
-                        thread_has_stack(u, threads[i]) ? requests[m++].piece : NULL);
+                copies_keep(&u->copies, threads[i],
+                        copy_wanted(u, threads[i]) ? requests[m++].piece : NULL);
 }
 
 /* The second half: does it still hold still? */
 
-static bool thread_unmoved(struct unwinder *u, const struct thread *t, int dir)
+bool unwinder_unmoved(struct unwinder *u, const struct thread *t, int dir)
 {
         struct procfile_status status = { 0 };
         struct procfile_sched sched = { 0 };
@@ -229,52 +184,14 @@ static bool thread_unmoved(struct unwinder *u, const struct thread *t, int dir)
 static bool any_unmoved(struct unwinder *u, struct thread *const *threads, size_t n, int dir)
 {
         for (size_t i = 0; i < n && i < CREW; i++)
-                if (thread_unmoved(u, threads[i], dir))
+                if (unwinder_unmoved(u, threads[i], dir))
                         return true;
         return false;
 }
 
-/* Walks */
+/* Processes */
 
-static void walker_init(
-        struct unwinder *u, struct walker *m, struct thread *t, const struct code_source *code)
-{
-        const struct arch *arch = u->arch;
-        struct space *s = code->arg;
-        struct user_regs regs = { 0 }, narrow;
-        uint64_t sp = thread_sp(u, t), pc = thread_pc(u, t), at;
-        struct module *module = NULL;
-        const struct map *map;
-        struct copy *c = copy_find(u, t);
-
-        if (t->regs)
-                regs = *t->regs;
-        regs.known |= UINT64_C(1) << arch->sp | UINT64_C(1) << arch->pc;
-        regs.value[arch->sp] = sp;
-        regs.value[arch->pc] = pc;
-        if (arch == &arch_x86_64 && !(sp >> 32) && !(pc >> 32)) {
-                space_place(s, pc, &map, &module, &at);
-                if (module && module_machine(module) == arch_i386.machine) {
-                        arch_narrow(&regs, &narrow);
-                        regs = narrow;
-                        arch = &arch_i386;
-                }
-        }
-        *m = (struct walker){ .thread = t, .chain = -1, .more = MORE };
-        walk_init(&m->walk, arch, code, &regs);
-        if (c && c->tid == t->tid && c->piece->start == copy_start(sp)) {
-                memory_add(&m->walk.memory, c->piece);
-                c->piece = NULL;
-        } else {
-                m->late = true;
-                m->late_from = 1; /* where it is, is known all the same */
-                m->more = FIRST;
-        }
-        if (c)
-                copy_free(u, c);
-}
-
-static void gap_process(struct unwinder *u, int error)
+void unwinder_gap_process(struct unwinder *u, int error)
 {
         struct refusal why = { "the process ended meanwhile", NULL };
 
@@ -288,136 +205,6 @@ static void gap_process(struct unwinder *u, int error)
                 why.why = "its mappings cannot be read";
         snapshot_gap(u->snapshot, "user stacks", why.why, why.remedy, false);
 }
-
-/* More of the stacks of those that want it. 0 or -ENOMEM. */
-static int crew_read(struct unwinder *u, pid_t pid, struct walker *crew, size_t n)
-{
-        _cleanup_free_ struct piece_request *requests = calloc(n + 1, sizeof(*requests));
-        size_t m = 0;
-        int r;
-
-        if (!requests)
-                return -ENOMEM;
-        for (size_t i = 0; i < n; i++) {
-                struct walk *w = &crew[i].walk;
-
-                if (w->state != WALK_WANTS_MEMORY)
-                        continue;
-                if (w->memory.total > STACK_MAX) {
-                        walk_stop(w, END_LIMIT);
-                        continue;
-                }
-                requests[m++] = (struct piece_request){ copy_start(w->wanted), crew[i].more, NULL };
-        }
-        r = m ? pieces_read(u->watch, pid, requests, m) : 0;
-        m = 0;
-        for (size_t i = 0; i < n; i++) {
-                struct walk *w = &crew[i].walk;
-
-                if (w->state != WALK_WANTS_MEMORY)
-                        continue;
-                if (!crew[i].late)
-                        crew[i].late_from = w->n;
-                crew[i].late = true;
-                crew[i].more = crew[i].more < MORE           ? MORE
-                               : crew[i].more * 4 < MORE_MAX ? crew[i].more * 4
-                                                             : MORE_MAX;
-                if (requests[m].piece)
-                        memory_add(&w->memory, requests[m].piece);
-                if (r < 0)
-                        walk_stop(w, END_UNREADABLE);
-                m++;
-        }
-        if (r < 0 && r != -ENOMEM)
-                gap_process(u, r);
-        return r == -ENOMEM ? r : 0;
-}
-
-/* Run all walks to their ends. */
-static int crew_run(struct unwinder *u, struct space *s, struct walker *crew, size_t n)
-{
-        for (unsigned round = 0;; round++) {
-                bool rows = false, bytes = false;
-                int r = 0;
-
-                for (size_t i = 0; i < n && r == 0; i++) {
-                        struct walk *w = &crew[i].walk;
-
-                        if (w->state == WALK_ENDED)
-                                continue;
-                        s->arch = w->arch;
-                        r = walk_run(w);
-                        rows |= w->state == WALK_WANTS_ROW;
-                        bytes |= w->state == WALK_WANTS_MEMORY;
-                        if (round == ROUNDS_MAX && w->state != WALK_ENDED)
-                                walk_stop(w, END_LIMIT);
-                }
-                if (r < 0 || round == ROUNDS_MAX || (!rows && !bytes))
-                        return r;
-                if (rows)
-                        r = modules_fetch(u->modules);
-                if (r == 0 && bytes)
-                        r = crew_read(u, s->pid, crew, n);
-                if (r < 0)
-                        return r;
-        }
-}
-
-static void gap_register(struct unwinder *u, const struct walk *w, const struct thread *t)
-{
-        if (w->end == END_REGISTER && !t->regs)
-                snapshot_gap(u->snapshot, "user stacks",
-                        "some functions are left by registers that /proc does not tell; the stack "
-                        "ends there",
-                        u->privilege.sys_admin ? NULL
-                                               : "run pwhy with sudo, which reads all registers",
-                        false);
-}
-
-/* Threads to chains. */
-static int crew_work(struct unwinder *u, struct space *s, struct chains *chains, int dir,
-        struct thread *const *threads, size_t n, int *ret_chains)
-{
-        static const char moved[] = "it ran on while its stack was read";
-        const struct code_source code = { space_find, s };
-        struct walker *crew = calloc(n, sizeof(*crew));
-        size_t n_late = 0;
-        bool sampled;
-        int r = crew ? 0 : -ENOMEM;
-
-        if (!crew)
-                return r;
-        for (size_t i = 0; i < n; i++)
-                walker_init(u, &crew[i], threads[i], &code);
-        r = crew_run(u, s, crew, n);
-        for (size_t i = 0; i < n; i++)
-                n_late += crew[i].late;
-        sampled = n_late >= RECHECK_MANY && u->recheck &&
-                  u->recheck->refresh(u->recheck->arg, s->pid);
-        for (size_t i = 0; i < n && r == 0; i++) {
-                struct walk *w = &crew[i].walk;
-                const char *text = NULL;
-
-                if (crew[i].late && !(sampled ? u->recheck->unmoved(u->recheck->arg, threads[i])
-                                              : thread_unmoved(u, threads[i], dir))) {
-                        size_t most =
-                                crew[i].late_from < WALK_INNER ? crew[i].late_from : WALK_INNER;
-
-                        w->n = w->n < most ? w->n : most;
-                        text = moved;
-                }
-                s->arch = w->arch;
-                gap_register(u, w, threads[i]);
-                ret_chains[i] = chains_add(chains, s, w, text);
-                r = ret_chains[i] < 0 ? ret_chains[i] : 0;
-        }
-        for (size_t i = 0; i < n; i++)
-                walk_done(&crew[i].walk);
-        free(crew);
-        return r;
-}
-
-/* Processes */
 
 /* /proc/PID again, if it is still the same process: <0: it is not. */
 static int process_open(struct unwinder *u, const struct process *p)
@@ -444,29 +231,53 @@ static int threads_unwind(struct unwinder *u, const struct process *p, int dir, 
         int r = numbers ? chains_new(u->snapshot->arena, &chains) : -ENOMEM;
 
         for (size_t i = 0; i < n && r == 0; i += CREW)
-                r = crew_work(
+                r = crew_walk(
                         u, s, chains, dir, threads + i, n - i < CREW ? n - i : CREW, numbers + i);
         if (r == 0)
-                r = chains_finish(chains, s, u->watch, p, dir, &u->progress->n_stacks);
+                r = chains_finish(chains, s, u->watch, p, dir);
         for (size_t i = 0; i < n && r == 0; i++)
                 threads[i]->user_stack = chains_stack(chains, numbers[i]);
         chains_free(chains);
         return r;
 }
 
+/* Threads, and places where they were when they ran. */
+static size_t stacks_count(const struct process *p)
+{
+        size_t n = 0;
+
+        for_each_thread(t, p)
+                n += 1 + (t->profile ? t->profile->n_hots : 0);
+        return n;
+}
+
 static int process_unwind(struct unwinder *u, struct process *p)
 {
-        _cleanup_free_ struct thread **threads = calloc(p->n_threads + 1, sizeof(struct thread *));
+        _cleanup_free_ struct thread **threads =
+                calloc(stacks_count(p) + 1, sizeof(struct thread *));
         _cleanup_close_ int dir = -1;
         struct space space;
-        size_t n = 0;
+        size_t n = 0, n_sampled = 0;
         int r;
 
         if (!threads)
                 return -ENOMEM;
-        for_each_thread(t, p)
-                if (n < p->n_threads && !t->moved && !t->user_stack && thread_has_stack(u, t))
+        for_each_thread(t, p) {
+                for (size_t i = 0; t->profile && i < t->profile->n_hots; i++) {
+                        struct thread *at = t->profile->hots[i].at;
+
+                        if (!at || !thread_has_stack(u, at))
+                                continue;
+                        threads[n++] = at;
+                        n_sampled++;
+                }
+                if (t->moved || t->user_stack || !thread_has_stack(u, t))
+                        continue;
+                if (u->cache)
+                        t->user_stack = stackcache_find(u->cache, u->snapshot->arena, t);
+                if (!t->user_stack)
                         threads[n++] = t;
+        }
         if (!n)
                 return 0;
         r = server_start(u);
@@ -477,13 +288,14 @@ static int process_unwind(struct unwinder *u, struct process *p)
         if (r == -ENOMEM)
                 return r;
         if (r < 0) {
-                gap_process(u, r);
+                unwinder_gap_process(u, r);
                 return 0;
         }
-        if (any_unmoved(u, threads, n, dir))
+        /* Of one that runs all the time, there is no such proof: it is as near as can be. */
+        if (n_sampled || any_unmoved(u, threads, n, dir))
                 r = threads_unwind(u, p, dir, &space, threads, n);
         else
-                gap_process(u, -ESTALE);
+                unwinder_gap_process(u, -ESTALE);
         space_done(&space);
         return r;
 }

@@ -21,6 +21,7 @@
 
 struct privilege;
 struct procio;
+struct stackcache;
 struct unwinder;
 struct watch;
 
@@ -30,7 +31,6 @@ struct unwind_progress {            /* in shared memory: a worker that follows g
         unsigned attempts;
         bool done;
         struct dead_devices dead;
-        unsigned n_stacks;
 };
 
 /*
@@ -44,13 +44,16 @@ struct recheck {
 };
 
 /*
- * budget_ns: for waiting for the ELF server. recheck: NULL: files are read for it. Lives as long
- * as the unwinder.
+ * budget_ns: for waiting for the ELF server. recheck: NULL: files are read for it. cache: of the
+ * look before; NULL: none. Both live as long as the unwinder.
  */
 int unwinder_new(struct procio *io, struct watch *watch, struct snapshot *s, int64_t budget_ns,
-        struct unwind_progress *progress, const struct recheck *recheck,
+        struct unwind_progress *progress, const struct recheck *recheck, struct stackcache *cache,
         struct unwinder **ret_unwinder);
 void unwinder_free(struct unwinder *u);
+
+/* Names are enough: no lines and no inlined functions, which may take long to find. */
+void unwinder_without_lines(struct unwinder *u);
 
 /*
  * Copy the first bytes of these threads' stacks; all of one process. To be called while they
@@ -59,6 +62,13 @@ void unwinder_free(struct unwinder *u);
  * the switch counts again.
  */
 void unwinder_copy(struct unwinder *u, struct thread *const *threads, size_t n);
+
+/*
+ * Bytes of a stack that somebody else copied, from its sp on. Of a thread that is in no list of the
+ * snapshot, thread.profile leads to it.
+ */
+void unwinder_give(struct unwinder *u, const struct thread *t, uint64_t start, const void *bytes,
+        uint32_t len);
 
 /* The second half, for all threads of the snapshot. 0 or -ENOMEM. */
 int unwinder_finish(struct unwinder *u);

@@ -51,7 +51,8 @@ def plain(name):
     return types, copies by the compiler, leading underscores of aliases."""
     if not name:
         return ""
-    name = name.replace("(anonymous namespace)", "anonymous").replace("{lambda", "lambda")
+    name = name.replace("(anonymous namespace)", "anonymous")
+    name = re.sub(r"\{lambda\([^{}]*\)#\d+\}", "lambda", name)
     name = re.sub(r"\[clone [^\]]*\]", "", name)
     name = re.sub(r"operator\(\)", "operator_call", name)
     while (shorter := re.sub(r"<[^<>]*>", "", name)) != name:

@@ -41,8 +41,7 @@ struct scene {
 extern const struct scene scenes_tcp[], scenes_socket[], scenes_unix[], scenes_pipe[], scenes_tty[],
         scenes_poll[], scenes_fd[], scenes_time[], scenes_futex[], scenes_child[], scenes_state[],
         scenes_disk[], scenes_fault[], scenes_lock[], scenes_mount[], scenes_ipc[], scenes_uring[],
-        scenes_abi[], scenes_odd[], scenes_mutex[],
-        scenes_peer[];
+        scenes_abi[], scenes_odd[], scenes_mutex[], scenes_peer[];
 
 #define FOREVER_S 1000 /* the timeout of whatever has one: longer than any test */
 

@@ -24,7 +24,7 @@
 
 enum kind { NORMAL, RECURSIVE, ERRORCHECK, ROBUST, INHERIT, RWLOCK, KINDS };
 
-struct hold { /* of a lock */
+struct hold {                                                     /* of a lock */
         _Atomic int64_t before_lock, before_unlock, after_unlock; /* 0: not yet */
         _Atomic pid_t tid;
 };
@@ -160,7 +160,8 @@ static void *worker_main(void *arg)
         return NULL;
 }
 
-/* Held by that thread at some moment between? Unknown (-1) if the record does not go back so far. */
+/* Held by that thread at some moment between? Unknown (-1) if the record does not go back so far.
+ */
 static int held_between(const struct lock *l, pid_t owner, int64_t begin, int64_t end)
 {
         unsigned long n = l->n_holds, first = n > RECORDS - 64 ? n - (RECORDS - 64) : 0;
@@ -203,7 +204,8 @@ static const char *question_answer(pid_t tid, uint64_t address, pid_t owner, int
 
                 if (wait->lock != (unsigned)(l - locks) || wait->begin > t1 || end < t0)
                         continue;
-                r = held_between(l, owner, wait->begin > t0 ? wait->begin : t0, end < t1 ? end : t1);
+                r = held_between(
+                        l, owner, wait->begin > t0 ? wait->begin : t0, end < t1 ? end : t1);
                 if (r > 0)
                         return "right";
                 unknown |= r < 0;

@@ -4,17 +4,19 @@
  *
  *      tangle FORM N
  *
+ * (N says how many there are, if the form does not)
+ *
  * prints "ready " and then PID/TID of every actor, in the order in which each waits for the next,
  * and stays until the end of its input. The actors may not be asleep yet: whoever looks waits for
  * that. All of them die with this process.
  */
+#include "tangle.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,18 +28,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define N_MAX 1024
-
-static struct {
-        int n_ready; /* actors that have what others want */
-        pid_t pid[N_MAX + 1], tid[N_MAX + 1];
-        pthread_mutex_t mutex[N_MAX + 1];
-} * shared;
+struct tangle *shared;
 
 static int n;
 static char directory[] = "/tmp/pwhy-tangle-XXXXXX";
 
-static long must(long r, const char *what)
+long must(long r, const char *what)
 {
         if (r < 0) {
                 fprintf(stderr, "tangle: %s: %s\n", what, strerror(errno));
@@ -45,23 +41,21 @@ static long must(long r, const char *what)
         }
         return r;
 }
-#define MUST(call) must((long)(call), #call)
 
-static void arrive(int i)
+void arrive(int i)
 {
         shared->pid[i] = getpid();
         shared->tid[i] = (pid_t)syscall(SYS_gettid);
         __atomic_add_fetch(&shared->n_ready, 1, __ATOMIC_RELEASE);
 }
 
-static void all_arrived(int count)
+void all_arrived(int count)
 {
         while (__atomic_load_n(&shared->n_ready, __ATOMIC_ACQUIRE) < count)
                 usleep(1000);
 }
 
-/* A child that dies with its parent; 0 in there. */
-static pid_t child(void)
+pid_t child(void)
 {
         pid_t parent = getpid(), pid = (pid_t)MUST(fork());
 
@@ -73,7 +67,7 @@ static pid_t child(void)
         return pid;
 }
 
-static void thread(void *(*run)(void *), intptr_t arg)
+void thread(void *(*run)(void *), intptr_t arg)
 {
         pthread_attr_t attr;
         pthread_t t;
@@ -85,13 +79,13 @@ static void thread(void *(*run)(void *), intptr_t arg)
         pthread_attr_destroy(&attr);
 }
 
-static _Noreturn void rest(void)
+_Noreturn void rest(void)
 {
         for (;;)
                 pause();
 }
 
-static int file_open(int i)
+int file_open(int i)
 {
         char path[128];
 
@@ -99,7 +93,7 @@ static int file_open(int i)
         return (int)MUST(open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600));
 }
 
-static void file_lock(int fd, bool posix)
+void file_lock(int fd, bool posix)
 {
         struct flock lock = { .l_type = F_WRLCK };
 
@@ -241,16 +235,21 @@ static void *mutex_actor(void *arg)
         return NULL;
 }
 
-/* A ring of mutexes, of threads or of processes. */
-static void mutexes(bool processes)
+void mutexes_init(int count, bool processes)
 {
         pthread_mutexattr_t attr;
 
         pthread_mutexattr_init(&attr);
         pthread_mutexattr_setpshared(
                 &attr, processes ? PTHREAD_PROCESS_SHARED : PTHREAD_PROCESS_PRIVATE);
-        for (int i = 0; i < n; i++)
+        for (int i = 0; i < count; i++)
                 pthread_mutex_init(&shared->mutex[i], &attr);
+}
+
+/* A ring of mutexes, of threads or of processes. */
+static void mutexes(bool processes)
+{
+        mutexes_init(n, processes);
         if (!processes && child())
                 return;
         for (int i = 0; i < n; i++) {
@@ -386,14 +385,17 @@ static void clean_up(void)
 int main(int argc, char **argv)
 {
         const struct form *form = NULL;
+        int n_actors = 0;
         pid_t keeper;
         char byte;
 
         for (size_t i = 0; argc == 3 && i < sizeof(forms) / sizeof(*forms); i++)
                 if (strcmp(argv[1], forms[i].name) == 0)
                         form = &forms[i];
-        n = form ? atoi(argv[2]) : 0;
-        if (n < 1 || n > N_MAX) {
+        n = argc == 3 ? atoi(argv[2]) : 0;
+        if (form)
+                n_actors = n + form->n_more;
+        if (n < 1 || n > N_MAX || (!form && !kernel_form(argv[1], &n_actors))) {
                 fprintf(stderr, "usage: tangle FORM N\n");
                 return 2;
         }
@@ -404,12 +406,15 @@ int main(int argc, char **argv)
         /* The actors' parent does nothing else, so that all die with it, and it is cleaned up. */
         keeper = child();
         if (keeper == 0) {
-                form_run(form->name);
+                if (form)
+                        form_run(form->name);
+                else
+                        kernel_run();
                 rest();
         }
-        all_arrived(n + form->n_more);
+        all_arrived(n_actors);
         printf("ready");
-        for (int i = 0; i < n + form->n_more; i++)
+        for (int i = 0; i < n_actors; i++)
                 printf(" %d/%d", shared->pid[i], shared->tid[i]);
         printf("\n");
         fflush(stdout);

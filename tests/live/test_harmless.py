@@ -46,6 +46,7 @@ print("ready", flush=True)
 print(libc.recv(0, ctypes.create_string_buffer(100), 100, socket.MSG_WAITALL))
 """
 
+PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 SLEEP = """
 import ctypes
 class Time(ctypes.Structure):
@@ -135,6 +136,38 @@ def target_is_never_stopped():
                     None, "what its parent was told")
 
 
+SPIN = """
+import signal, sys, time
+def tell(*_):
+    print(longest, flush=True)
+    sys.exit()
+longest, last = 0, time.perf_counter_ns()
+signal.signal(signal.SIGTERM, tell)
+print("ready", flush=True)
+while True:
+    now = time.perf_counter_ns()
+    longest, last = max(longest, now - last), now
+"""
+
+
+@test
+def spinner_is_not_paused():
+    """A program that only reads the clock never waits by itself: who stops it for its registers
+    makes it switch voluntarily, as the kernel counts. Its longest gap is for orientation: others
+    want the CPU, too."""
+    def waited():
+        status = (task(process.pid) / "status").read_text()
+        return int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)$", status, re.M)[1])
+
+    with python(SPIN, stdout=subprocess.PIPE, text=True) as process:
+        check_equal(process.stdout.readline(), "ready\n", "first line")
+        before = waited()
+        look_often(process.pid, 60)
+        check_equal(waited(), before, "voluntary switches")
+        process.terminate()
+        print(f"   longest gap {int(process.stdout.readline()) / 1e6:.1f} ms")
+
+
 @test
 def no_call_touches_the_target():
     """pwhy's own system calls: none that stops, signals or writes to somebody else."""
@@ -210,6 +243,19 @@ def storm_of_short_lived_processes():
                 out = pwhy(*how, "--all")
                 if how == ["--json"]:
                     json.loads(out)
+
+
+@test
+def nobody_is_left_behind():
+    """Where process 1 reaps nobody, as in many containers, what pwhy left would stay for ever."""
+    check_equal(ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), 0, "prctl")
+    try:
+        with asleep(SLEEP) as process:
+            for _ in range(5):
+                pwhy(process.pid)
+                check_equal(children(), [str(process.pid)], "children that were left to us")
+    finally:
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
 
 
 @test

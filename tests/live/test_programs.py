@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 
 from livetest import Skip, check, check_equal, main, pwhy, running, test, wait_until
+from scene_rules import JAVA_RULES, PYTHON_RULES
 
 START_S = 60  # a machine may be busy, and Java is slow to begin with
 
@@ -81,9 +82,17 @@ def listens(thread, port):
                for m in members(thread))
 
 
+def by_rule(pid, *rules):
+    """Threads come to these rules, as far as their own stacks are told."""
+    if any("user_stack" in t for t in threads(pid)):
+        for rule in rules:
+            settled(lambda r=rule: any(t["wait"].get("rule") == r for t in threads(pid)),
+                    f"a thread that comes to {rule}")
+
+
 def no_false_certainty(targets):
     """Whatever else its threads do: none waits for a disk, a server, the kernel or a daemon."""
-    possible = {"running", "runnable", "sleep", "futex", "poll", "read", "receive", "accept",
+    possible = {"barrier", "running", "runnable", "sleep", "futex", "poll", "read", "receive", "accept",
                 "child", "signal", "unknown", "condition", "lock", "join", "semaphore", "open"}
     for t in threads(*targets):
         wait = t["wait"]
@@ -146,8 +155,10 @@ def python_threads():
             check_equal(child["role"], "child", "role")
             main_thread = settled(lambda: next(
                 t for t in threads(pid) if t["tid"] == pid and
-                t["syscall"]["name"] == "futex" and "another" in t["wait"]["text"]), "an event")
+                t["syscall"]["name"] == "futex" and "at most another" in t["wait"]["text"]),
+                "an event")
             no_false_certainty([pid])
+            by_rule(pid, *PYTHON_RULES)
             check("for at most another 2 h 4" in main_thread["wait"]["text"],
                   f"time left: {main_thread['wait']['text']!r}")
         finally:
@@ -182,7 +193,12 @@ def java():
     new Thread(() -> {{ try {{ server.accept(); }} catch (Exception e) {{ }} }}, "acceptor").start();
     new Thread(() -> {{ try {{ Thread.sleep(9999000); }} catch (Exception e) {{ }} }},
         "sleeper").start();
-    synchronized (server) {{ server.wait(); }}
+    new Thread(() -> java.util.concurrent.locks.LockSupport.park(), "parked").start();
+    Object taken = new Object();
+    synchronized (taken) {{
+      new Thread(() -> {{ synchronized (taken) {{ }} }}, "behind").start();
+      synchronized (server) {{ server.wait(); }}
+    }}
   }}
 }}"""
     with folder() as place:
@@ -194,8 +210,9 @@ def java():
             thread = thread_in([process.pid], "accept", f":{port} (TCP")
             check_equal(thread["comm"], "acceptor", "name of the thread")
             sleeper = settled(lambda: next(t for t in threads(process.pid) if t["comm"] == "sleeper"
-                                           and "at most another" in t["wait"]["text"]), "sleeper")
+                                           and " another " in t["wait"]["text"]), "sleeper")
             check("2 h 4" in sleeper["wait"]["text"], sleeper["wait"]["text"])
+            by_rule(process.pid, *JAVA_RULES)
             no_false_certainty([process.pid])
 
 
@@ -307,8 +324,9 @@ def postgresql():
                             if any("SELECT" in word for word in t.get("cmdline", []))][1:],
                             "two sessions")
                         for t in sessions:
-                            check_equal((t["wait"]["reason"], t["wait"]["confidence"]),
-                                        ("poll", "certain"), t["wait"]["text"])
+                            # The second waits for the lock, if its stack may be read.
+                            check((t["wait"]["reason"], t["wait"]["confidence"]) in
+                                  (("poll", "certain"), ("lock", "likely")), t["wait"]["text"])
             finally:
                 server.send_signal(3)  # at once, without leaving anything behind
                 server.wait(START_S)

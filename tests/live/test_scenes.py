@@ -23,10 +23,10 @@ import subprocess
 import sys
 import time
 import urllib.parse
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-from scene_rules import MOMENTARY, OF_ONE_SOURCE, RULES, rules_of
+from scene_rules import MOMENTARY, RULES, rules_of, write_rules
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIDENCES = ("guess", "likely", "certain")
@@ -84,8 +84,8 @@ class Row:
     still: bool = True  # does not run, so that nothing may have moved
     ask: str = ""  # keys of the ready line that pwhy is asked about, too
     check: object = None  # of whatever else was seen: f(evidence, ready, thread)
-    rules: str = ""  # allowed ones (scene_rules.py)
     deadlock: bool = False  # of the thread with itself
+    rules: str = ""  # allowed ones (scene_rules.py)
 
 
 @dataclass
@@ -268,6 +268,14 @@ def check_readers(_evidence, _ready, thread):
         raise Failure("two readers and no names", f"{wait['text']} {wait['on']}")
 
 
+def check_ownerless(_evidence, _ready, thread):
+    """Where it is told what it is, it is told that nobody has it."""
+    wait = thread["wait"]
+    if wait["on"] or (wait["reason"] != "futex" and
+                      not any("has no owner" in e for e in wait["evidence"])):
+        raise Failure("the word that it has no owner", f"{wait['on']} {wait['evidence']}")
+
+
 def check_nobody(_evidence, _ready, thread):
     """A lock that does not record who has it."""
     if thread["wait"]["on"]:
@@ -414,11 +422,11 @@ ROWS = {
     "futex-requeued-pi": Row("lock futex", "mutex futex", "address", most="likely"),
     "futex-pi": Row("lock", "futex", "address", on="holder other"),
     "pthread-mutex": Row("lock", "mutex", "address", on="holder other"),
-    "pthread-cond": Row("condition futex", "condvar futex", "address"),
-    "pthread-cond-timed": Row("condition futex", "condvar futex", "address"),
+    "pthread-cond": Row("condition futex", "condvar futex", "address", check=check_ownerless),
+    "pthread-cond-timed": Row("condition futex", "condvar futex", "address", check=check_ownerless),
     "pthread-join": Row("join", "thread", on="thread other"),
-    "sem-wait": Row("semaphore futex", "semaphore futex", "address"),
-    "pthread-barrier": Row("barrier futex", "barrier futex", "address"),
+    "sem-wait": Row("semaphore futex", "semaphore futex", "address", check=check_ownerless),
+    "pthread-barrier": Row("barrier futex", "barrier futex", "address", check=check_ownerless),
     "pthread-rwlock-read": Row("lock", "rwlock", "address", on="holder other"),
     "pthread-rwlock-write": Row("lock", "rwlock", "address", on="holder other"),
     "mutex-recursive": MUTEX,
@@ -526,15 +534,15 @@ ROWS = {
     "sysv-msgrcv": Row("receive", "sysv-msg", "id"),
     "sysv-msgsnd": Row("send", "sysv-msg", "id"),
     "sysv-semop": Row("semaphore", "sysv-sem", "id number needed"),
-    "mq-receive": Row("receive", "posix-mq", "fd path"),
-    "mq-send": Row("send", "posix-mq", "fd path"),
+    "mq-receive": Row("receive", "posix-mq", "fd path", on="peer stage"),
+    "mq-send": Row("send", "posix-mq", "fd path", on="peer stage"),
     "io-uring-wait": Row("poll", "io_uring", "fd"),
     "i386-nanosleep": Row("sleep", "timer -", calls="nanosleep"),
     "i386-read": Row("read", "pipe", "fd inode", calls="read"),
     "hostile-names": Row("signal", check=check_names),
 }
 
-ROWS = {name: replace(row, rules=rules_of(name)) for name, row in ROWS.items()}
+ROWS = {name: dataclasses.replace(row, rules=rules_of(name)) for name, row in ROWS.items()}
 
 
 def read_line(line):
@@ -552,6 +560,7 @@ class Scene:
         self.begin = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
         self.process = subprocess.Popen([program, name], stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.name = name
         self.ready, self.reason = read_line(self.process.stdout.readline())
         self.made = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
 
@@ -583,7 +592,7 @@ def thread_facts(read, still):
 
 def read_document(status, out, err):
     """The document that pwhy --json printed."""
-    # 3: something that was asked for is hidden, 4: there is a deadlock; the document says what.
+    # 3: something that was asked for is hidden; 4: there is a deadlock; the document says what.
     if status not in (0, 3, 4):
         raise Failure("exit status 0", f"{status}: {err.decode(errors='replace').strip()}")
     try:
@@ -592,6 +601,8 @@ def read_document(status, out, err):
         raise Failure("a JSON document in UTF-8", e) from e
     if document.get("schema") != 1 or not isinstance(document.get("threads"), list):
         raise Failure("schema 1 with threads", sorted(document))
+    if (status == 4) != bool(document.get("deadlocks")):
+        raise Failure("exit status 4 with a deadlock only", f"{status}: {document.get('deadlocks')}")
     return document
 
 
@@ -682,7 +693,8 @@ class Check:
             false = ", and that is certain to it" if confidence == "certain" else ""
             raise Failure(f"reason {' or '.join(row.reasons.split())}",
                           f"{reason} ({confidence}: {wait.get('text')}{false})")
-        if reason not in ["unknown", *row.also.split()] and wait["rule"] not in row.rules.split():
+        if (reason not in ["unknown", *row.also.split()] and row.rules is not None and
+                wait["rule"] not in row.rules.split()):
             raise Failure(f"rule {' or '.join(row.rules.split()) or 'named in scene_rules.py'}",
                           f"{wait['rule']} ({wait.get('text')})")
         most = "likely" if reason == "unknown" else row.most
@@ -840,19 +852,16 @@ class Test:
 
     def __init__(self, pwhy, scene, source):
         self.pwhy = pwhy
-        # From files alone, without user stacks: what there is on any kernel.
-        self.options = ["--source=proc", "--no-user"] if source == "proc" else [
-            f"--source={source}"]
         self.source = source
         self.scene = scene
         self.stacks = True  # pwhy may read them
-        self.rules = set()  # that a scene came to
-
-    def kind(self):
-        return "files" if self.source == "proc" else "all"
+        self.rules = {}  # that scenes came to
+        self.ways = [("", source, True)]
+        if os.geteuid() == 0 and source == "auto":
+            self.ways += [("from /proc", "proc", True), ("without stacks", "proc", False)]
 
     def call(self, *args):
-        return subprocess.run([self.pwhy, *self.options, *args],
+        return subprocess.run([self.pwhy, f"--source={self.source}", *args],
                               stdin=subprocess.DEVNULL, capture_output=True, timeout=PWHY_S,
                               check=False, preexec_fn=None if self.stacks else drop_sys_admin)
 
@@ -869,9 +878,8 @@ class Test:
             if scene.ready:
                 if row is None:
                     raise Failure("a row for this scene", "none")
-                self.judge(row, scene, True)
-                if os.geteuid() == 0:
-                    self.judge(row, scene, False)
+                for way in self.ways:
+                    self.judge(row, scene, way)
         except Failure as e:
             failure = e
         except OSError as e:
@@ -884,14 +892,17 @@ class Test:
             raise failure
         return scene_outcome(scene.ready, scene.reason, status, err)
 
-    def judge(self, row, scene, stacks):
-        """Once as who runs this, and once as root who may not see stacks."""
-        self.stacks = stacks
+    def judge(self, row, scene, way):
+        """One way of looking: what the case is called, the source, whether stacks may be seen."""
+        what, self.source, self.stacks = way
         try:
             rule = judge_tries(row, (self.look(row, scene) for _ in tries()))
         except Failure as failure:
-            raise failure if stacks else Failure("without stacks", failure) from None
-        self.rules.add(rule)
+            if not what:
+                raise
+            raise Failure(what, failure) from None
+        if rule:
+            self.rules.setdefault(rule, {})[scene.name] = None
 
     def look(self, row, scene):
         """Returns the evidence of one look at a scene."""
@@ -961,6 +972,8 @@ def parse_arguments():
     parser.add_argument("--pwhy", default=os.environ.get("PWHY", str(build / "pwhy")))
     parser.add_argument("--source", default="auto", help="of pwhy (%(default)s)")
     parser.add_argument("--scene", default=str(build / "tests" / "scene"))
+    parser.add_argument("--rules", action="store_true",
+                        help="write scene_rules.py anew: read the difference before you commit")
     parser.add_argument("names", nargs="*", metavar="NAME")
     return parser.parse_args()
 
@@ -973,6 +986,8 @@ def main():
     listed = subprocess.run([arguments.scene, "--list"], check=True, capture_output=True,
                             text=True).stdout.split()
     test = Test(arguments.pwhy, arguments.scene, arguments.source)
+    if arguments.rules:
+        ROWS.update({name: dataclasses.replace(row, rules=None) for name, row in ROWS.items()})
     passed = failed = 0
     skipped = set()
     for name in arguments.names or listed:
@@ -991,10 +1006,11 @@ def main():
     for name in sorted(set(ROWS) - set(listed)):
         failed += 1
         print(f"FAILED {name}: expected a scene got a row only", flush=True)
+    if arguments.rules:
+        write_rules(test.rules, skipped)
     # Each rule that the scenes stand for, if they could be made.
-    for rule, scenes in RULES.items() if not arguments.names and os.geteuid() == 0 else ():
-        if OF_ONE_SOURCE.get(rule, test.kind()) != test.kind():
-            continue
+    whole = not arguments.names and not arguments.rules and len(test.ways) > 1
+    for rule, scenes in RULES.items() if whole else ():
         if not {rule, *scenes.split()} & {*test.rules, *MOMENTARY, *skipped}:
             failed += 1
             print(f"FAILED rule {rule}: expected a scene that comes to it got none", flush=True)

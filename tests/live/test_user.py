@@ -34,8 +34,11 @@ def document(*args, status=(SHOWN, PARTLY)):
 
 def need_registers():
     need_root()
-    if document(os.getpid())["capture"]["source"] != "bpf":
+    mine = document(os.getpid())
+    if mine["capture"]["source"] != "bpf":
         raise Skip("needs the registers that only the bpf source can read")
+    if any("without DWARF" in thread.get("user_stack_gap", "") for thread in mine["threads"]):
+        raise Skip("pwhy was built without DWARF")
 
 
 def build(source, *flags, compiler=None):
@@ -153,14 +156,24 @@ def is_library(frame):
     return re.search(r"/(libc|ld-linux|libpthread)[-.\w]*$", frame.module) is not None
 
 
+def stacks_of(pid):
+    """Of a process that wakes up now and then, when it does not."""
+    for _ in range(50):
+        stacks = pwhy_stacks(document(pid))
+        if all(stacks.values()):
+            break
+        time.sleep(0.1)
+    return stacks
+
+
 def compare(pid, by_eu_stack, by_gdb):
-    ours = pwhy_stacks(document(pid))
+    ours = stacks_of(pid)
     if by_eu_stack:
         theirs = eu_stack(pid)
         for tid in ours:
             by_eu_stack.compare(tid, ours[tid], theirs.get(tid, []), False)
         settled(pid)
-        ours = pwhy_stacks(document(pid))
+        ours = stacks_of(pid)
     if by_gdb:
         theirs = gdb(pid)
         for tid in ours:
@@ -238,6 +251,225 @@ def deep_recursion():
         print(f"   {total} frames in {took * 1000:.0f} ms")
 
 
+def symbols(thread):
+    return [f.get("symbol") for f in thread.get("user_stack", [])]
+
+
+def one(*args, **more):
+    return document(*args, **more)["threads"][0]
+
+
+VERDICTS = {  # by the program's function: reason, kind of the object
+    "wait_mutex": ("lock", "mutex"),
+    "wait_condition": ("condition", "condvar"),
+    "wait_join": ("join", "thread"),
+    "wait_semaphore": ("semaphore", "semaphore"),
+    "wait_rwlock": ("lock", "rwlock"),
+    "wait_barrier": ("barrier", "barrier"),
+    "wait_once": ("lock", "futex"),
+    "wait_stdio": ("lock", "mutex"),
+    "wait_sleep": ("sleep", "timer"),
+}
+# glibc jumps to what waits, so that without its own symbols these are not on the stack.
+NOT_ON_THE_STACK = {"wait_join", "wait_once", "wait_semaphore"}
+
+
+def check_verdicts(threads, by_exports=False):
+    seen = set()
+    for thread in threads:
+        for function in symbols(thread):
+            if function in VERDICTS and "wait_read" not in symbols(thread):
+                wait = thread["wait"]
+                got = wait["reason"], wait["object"]["kind"]
+                if not (by_exports and function in NOT_ON_THE_STACK and got == ("futex", "futex")):
+                    check_equal(got, VERDICTS[function], f"verdict on {function}, {wait}")
+                seen.add(function)
+    check_equal(seen, set(VERDICTS), "functions seen")
+
+
+@test
+def verdicts():
+    """The functions that wait on a futex tell what it is for."""
+    need_registers()
+    for flags in (("-O0",), ("-O2",), ("-O2", "-static")):
+        with ready(build("threads.c", *flags)) as pid:
+            check_verdicts(document(pid)["threads"])
+            plain_futexes = document("--no-user", pid)["threads"]
+            check(not any("user_stack" in thread for thread in plain_futexes), "user stacks")
+            told = {thread["wait"]["reason"] for thread in plain_futexes}
+            check(told.isdisjoint({"condition", "barrier", "semaphore"}), f"without stacks: {told}")
+
+
+@test
+def verdicts_without_symbols():
+    """By exported names alone, as where no debug symbols of the C library are installed."""
+    need_registers()
+    hide = ["unshare", "--mount", "sh", "-c",
+            "mount -t tmpfs none /usr/lib/debug && exec \"$@\"", "hide"]
+    if subprocess.run([*hide, "true"], capture_output=True, check=False).returncode:
+        raise Skip("cannot mount")
+    with ready(*hide, build("threads.c", "-O2")) as pid:
+        done = subprocess.run([*hide, *command("--json", pid)], capture_output=True, check=False,
+                              timeout=60)
+        check_verdicts(json.loads(done.stdout)["threads"], by_exports=True)
+
+
+@test
+def code_made_at_run_time():
+    need_registers()
+    with ready(build("jit.c", "-O1"), "made_at_run_time\x1b[31m") as pid:
+        try:
+            frames = one(pid)["user_stack"]
+            names = [f.get("symbol") for f in frames]
+            check(names[1:3] == ["wait_here", "made_at_run_time\x1b[31m"], f"frames {names}")
+            check_equal(frames[2]["module"], "[anon]", "module of what was made")
+            check_equal(names[3], "main", "caller of what was made")
+            check("unreliable" in frames[3] and "unreliable" not in frames[2], "what is not certain")
+            check(b"\x1b" not in pwhy(pid), "an escape sequence reaches the terminal")
+            os.chown(f"/tmp/perf-{pid}.map", 12345, 12345)
+            check(one(pid)["user_stack"][2].get("symbol") is None, "believes somebody else's map")
+        finally:
+            os.unlink(f"/tmp/perf-{pid}.map")
+    with ready(build("jit.c", "-O1")) as pid:
+        check(one(pid)["user_stack"][2].get("symbol") is None, "a name from nowhere")
+        check("[anon]" in pwhy(pid).decode(), "no [anon]")
+
+
+@test
+def files_that_are_gone():
+    """Deleted, replaced by another program, never on a disk."""
+    need_registers()
+    original = build("deep.c", "-O1")
+    for how in ("deleted", "replaced", "memfd"):
+        path = Path(scratch.name) / how
+        if how == "memfd":
+            fd = os.memfd_create("program", 0)
+            os.write(fd, original.read_bytes())
+            path = f"/proc/self/fd/{fd}"
+        else:
+            shutil.copy(original, path)
+        with ready(path, "", pass_fds=[fd] if how == "memfd" else []) as pid:
+            if how != "memfd":
+                path.unlink()
+            if how == "replaced":
+                shutil.copy(build("threads.c", "-O0"), path)
+            frames = one(pid)["user_stack"]
+            names = [f.get("symbol") for f in frames]
+            check_equal([n for n in names if n in ("recurse", "main", "_start")],
+                        ["recurse", "main", "_start"], f"{how}: frames {names}")
+            check("(deleted)" not in json.dumps(frames), f"{how}: {frames}")
+
+
+@test
+def other_roots():
+    """A container, more or less: other mounts, other PIDs, another root."""
+    need_registers()
+    program = build("deep.c", "-O1", "-static")
+    root = Path(scratch.name) / "root"
+    (root / "tmp").mkdir(parents=True, exist_ok=True)
+    shutil.copy(program, root / "program")
+    shutil.copy(build("jit.c", "-O1", "-static"), root / "jit")
+    for words in (["chroot", root, "/program", ""],
+                  ["unshare", "--pid", "--fork", "--mount", "--kill-child", "chroot", root,
+                   "/program", ""]):
+        with running(*words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+            check_equal(process.stdout.readline(), "ready\n", "first line")
+            pid = process.pid
+            if words[0] == "unshare":
+                pid = int(Path(f"/proc/{pid}/task/{pid}/children").read_text())
+            wait_asleep(pid)
+            check_equal(symbols(one(pid))[-1], "_start", f"{words[0]}: outermost frame")
+            check("recurse" in symbols(one(pid)), f"{words[0]}: {symbols(one(pid))}")
+    words = ["unshare", "--pid", "--fork", "--kill-child", "chroot", root, "/jit", "inside"]
+    with running(*words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        check_equal(process.stdout.readline(), "ready\n", "first line")
+        pid = int(Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text())
+        wait_asleep(pid)
+        check("inside" in symbols(one(pid)), f"the map of its own PID: {symbols(one(pid))}")
+
+
+@test
+def registers_of_proc():
+    """With sp and pc alone: the same frames, as far as it gets, and a word on why not further."""
+    need_registers()
+    complete = 0
+    for flags in LEVELS:
+        with ready(build("threads.c", *flags)) as pid:
+            whole = {t["tid"]: t for t in document(pid)["threads"]}
+            for thread in document("--source=proc", pid)["threads"]:
+                ours, all_of_it = thread["user_stack"], whole[thread["tid"]]["user_stack"]
+                check_equal(ours, all_of_it[:len(ours)], f"frames of thread {thread['tid']}")
+                if len(ours) < len(all_of_it):
+                    check("register" in thread["user_stack_gap"], thread["user_stack_gap"])
+                else:
+                    complete += 1
+    check(complete > 20, f"only {complete} complete")
+
+
+@test
+def ordinary_user():
+    need_registers()
+    if not shutil.which("setpriv"):
+        raise Skip("there is no setpriv")
+    nobody = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "--"]
+    os.chmod(scratch.name, 0o755)
+    path = build("deep.c", "-O2")
+    with ready(*nobody, path, "") as pid, ready(path, "") as foreign:
+        mine, other = (json.loads(subprocess.run([*nobody, *command("--json", p)], check=False,
+                                                 capture_output=True).stdout) for p in (pid, foreign))
+        names = symbols(mine["threads"][0])
+        check_equal(names[:2], ["pause", "recurse"], f"frames {names}")
+        check("user_stack" not in other["threads"][0], "a stack of somebody else's process")
+
+
+@test
+def options_of_stacks():
+    need_registers()
+    with ready(build("deep.c", "-O1"), "") as pid:
+        text = pwhy("--no-kernel", pid).decode()
+        check("  user " in text and "  kernel " not in text, text)
+        text = pwhy("--no-user", pid).decode()
+        check("  kernel " in text and "  user " not in text, text)
+        thread = one("--no-kernel", pid)
+        check("kernel_stack" not in thread and "user_stack" in thread, "stacks in JSON")
+        check_equal(thread["wait"]["confidence"], "certain", "confidence without kernel stacks")
+        for option in ("--no-user", "--no-kernel"):
+            pwhy("--raw", option, pid, status=(2,))
+
+
+@test
+def parent_in_vfork():
+    """It is in state D, where debuggers hang."""
+    need_registers()
+    with running(build("vfork.c", "-O1"), stdout=subprocess.PIPE, text=True) as process:
+        check_equal(process.stdout.readline(), "ready\n", "first line")
+        child = int(Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text())
+        try:
+            wait_asleep(child)
+            thread = one(process.pid)
+            check_equal(thread["state"], "D", "state")
+            check_equal(symbols(thread)[1:3], ["start_child", "main"], f"frames {symbols(thread)}")
+            check("user_stack_gap" not in thread, thread.get("user_stack_gap"))
+        finally:
+            os.kill(child, signal.SIGKILL)
+
+
+@test
+def narrow_program():
+    """A 32-bit program has frames of 32 bits; its registers are those that /proc tells."""
+    need_registers()
+    try:
+        path = build("deep.c", "-O1", "-m32")
+    except AssertionError:
+        raise Skip("no compiler for 32-bit programs") from None
+    with ready(path, "") as pid:
+        thread = one(pid)
+        check_equal([n for n in symbols(thread) if n in ("recurse", "main", "_start")],
+                    ["recurse", "main", "_start"], f"frames {symbols(thread)}")
+        check_equal(thread["user_stack"][0]["module"], "[vdso]", "innermost module")
+        check("user_stack_gap" not in thread, thread.get("user_stack_gap"))
+
+
 @test
 def real_programs():
     """Whatever of these is installed; all of their threads."""
@@ -254,6 +486,73 @@ def real_programs():
             continue
         for tally in tallies:
             tally.demand(95)
+
+
+JAVA = {"w-sleep": "sleep", "w-wait": "condition", "w-enter": "lock", "w-park": "condition",
+        "w-read": "read"}
+
+
+def check_compiled_at_run_time(thread, innermost):
+    """Through the interpreter and compiled code, by frame pointers, to the outermost frame. What
+    a debugger, which has no CFI for that either, says of the frames before it is the same."""
+    frames = thread["user_stack"]
+    check("user_stack_gap" not in thread, thread.get("user_stack_gap"))
+    check(re.match("_*(?:clone|start)", frames[-1].get("symbol", "")), f"{frames[-1]}")
+    doubtful = [i for i, f in enumerate(frames) if f.get("unreliable")]
+    check(doubtful and len(doubtful) < len(frames) - 5, "frames that are not certain")
+    check(any(re.search(innermost, f.get("symbol", "")) for f in frames[:doubtful[0]]),
+          f"{symbols(thread)}")
+
+
+@test
+def java():
+    need_registers()
+    if not shutil.which("java") or not shutil.which("javac"):
+        raise Skip("there is no Java")
+    done = subprocess.run(["javac", "-d", scratch.name, PROGRAMS / "Waits.java"], check=False,
+                          capture_output=True)
+    check(done.returncode == 0, done.stderr[-300:])
+    with running("java", "-Xmx64m", "-Xint", "-cp", scratch.name, "Waits", stdin=subprocess.PIPE,
+                 stdout=subprocess.PIPE, text=True) as process:
+        check_equal(process.stdout.readline(), "ready\n", "first line")
+
+        def waits():
+            threads = {t["comm"]: t for t in document(process.pid)["threads"]}
+            return {name: threads[name] for name in JAVA
+                    if name in threads and len(threads[name].get("user_stack", [])) > 8
+                    and "ran on" not in threads[name].get("user_stack_gap", "")}
+        # One that waits for a monitor looks again each second: all of them asleep in one look.
+        looks = []
+        wait_until(lambda: looks.append(waits()) or len(looks[-1]) == len(JAVA), "Java's waits")
+        threads = looks[-1]
+        reasons = {name: thread["wait"]["reason"] for name, thread in threads.items()}
+        if any("ObjectMonitor" in name for t in threads.values() for name in symbols(t) if name):
+            check_equal(reasons, JAVA, "reasons")
+        else:
+            print("   libjvm has no symbols here")
+        for thread in threads.values():
+            check_compiled_at_run_time(thread, "JVM_|Java_|Unsafe|InterpreterRuntime|readBytes")
+
+
+@test
+def node():
+    need_registers()
+    if not shutil.which("node"):
+        raise Skip("there is no node")
+    code = ("function inner() { console.log('ready'); "
+            "Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0); }\n"
+            "function middle(n) { if (n > 0) return middle(n - 1) + 1; inner(); return 1; }\n"
+            "middle(3);")
+    with ready("node", "--perf-basic-prof", "--interpreted-frames-native-stack", "-e", code,
+               cwd=scratch.name) as pid:
+        try:
+            thread = next(t for t in document(pid)["threads"] if t["tid"] == pid)
+            check_compiled_at_run_time(thread, "v8::")
+            middles = [n for n in symbols(thread) if n and re.search(r"\bmiddle\b", n)]
+            check_equal(len(middles), 4, f"calls of middle in {symbols(thread)}")
+            check_equal(thread["wait"]["reason"], "condition", "reason")
+        finally:
+            Path(f"/tmp/perf-{pid}.map").unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

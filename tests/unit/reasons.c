@@ -20,7 +20,8 @@ static const char HEAD[] =
         "functions (innermost, not counting the scheduler's own; `*` stands for any ending,\n"
         "`sys:x` for every wrapper of the system call x), with one of the functions \"within\"\n"
         "somewhere on the stack, working on an object of one of the kinds. A rule that names\n"
-        "functions of the program applies only where the user stack has them. `also` is a condition\n"
+        "functions of the program applies only where the user stack has them. `also` is a "
+        "condition\n"
         "in `src/explain/when.c`. What of this could not be read makes the verdict weaker by a\n"
         "step: certain, likely, guess. JSON has the rule's name as `wait.rule`.\n\n";
 

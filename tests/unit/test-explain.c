@@ -23,6 +23,7 @@
 #include "base/clock.h"
 #include "explain/explain.h"
 #include "explain/place.h"
+#include "explain/owners.h"
 #include "explain/rules.h"
 #include "explain/when.h"
 #include "explain/words.h"
@@ -903,6 +904,34 @@ static void test_futex_owner(void **state)
         scene_free(&sc);
 }
 
+/* What memory says of a lock counts only if the rule says the same kind. */
+static void test_lock_reconcile(void **state)
+{
+        struct owner owner = { .pid = 7, .tid = 8 };
+        struct object o = { .kind = "mutex",
+                .lock_kind = "mutex",
+                .lock_address = 0x1000,
+                .address = 0x1008,
+                .owners = &owner,
+                .n_owners = 1,
+                .on_whole = true };
+        struct object other = o;
+
+        (void)state;
+        lock_reconcile(&o);
+        assert_true(o.address == 0x1000);
+        assert_int_equal(o.n_owners, 1);
+        other.kind = "condvar";
+        assert_null(owners_none(&other));
+        lock_reconcile(&other);
+        assert_true(other.address == 0x1008);
+        assert_int_equal(other.n_owners, 0);
+        assert_false(other.on_whole);
+        assert_non_null(owners_none(&other));
+        assert_null(owners_none(&o));
+        assert_null(owners_none(NULL));
+}
+
 static void test_zombies(void **state)
 {
         struct thread *other;
@@ -1103,6 +1132,7 @@ int main(void)
                 cmocka_unit_test(test_accept),
                 cmocka_unit_test(test_frames),
                 cmocka_unit_test(test_futex_owner),
+                cmocka_unit_test(test_lock_reconcile),
                 cmocka_unit_test(test_zombies),
                 cmocka_unit_test(test_children),
                 cmocka_unit_test(test_traced),

@@ -119,7 +119,7 @@ static void test_recorded(void **state)
 struct child {
         pid_t pid;
         int ready[2];
-        pid_t tid; /* of its thread with a table of its own */
+        pid_t tid;               /* of its thread with a table of its own */
         unsigned long pipe, own; /* inodes: in the process's table, in the thread's */
 };
 

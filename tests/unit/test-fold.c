@@ -136,7 +136,7 @@ static void test_different(void **state)
         struct owner on[2] = { { .pid = 7, .tid = 8 }, { .pid = 7, .tid = 9 } };
         struct object file = { .kind = "pipe", .fd = 3 }, other = { .kind = "pipe", .fd = 4 };
         struct member members[2] = { { &file, 1 }, { &other, 1 } };
-        struct user_stack user = { 0 };
+        struct user_stack user = { .hash = 1 };
         struct object set = {
                 .kind = "poll-set", .fd = -1, .members = &members[0], .n_members = 1
         };

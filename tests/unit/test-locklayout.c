@@ -228,8 +228,7 @@ static void test_glibc_rwlock(void **state)
                 struct lock_view turned = v;
 
                 turned.bytes[bit / 8] ^= (unsigned char)(1U << bit % 8);
-                if (bit / 32 != 6 && any_layout(&turned, &seen) &&
-                        strcmp(seen.kind, "rwlock") == 0)
+                if (bit / 32 != 6 && any_layout(&turned, &seen) && strcmp(seen.kind, "rwlock") == 0)
                         assert_true(!seen.owner || seen.owner == gettid());
         }
         word_set(&l, 4, 0);

@@ -491,6 +491,63 @@ static void test_text_colour(void **state)
         assert_non_null(strstr(red, "\033[31mwaiting for the disk\033[0m"));
 }
 
+static void test_user_stack(void **state)
+{
+        static struct user_frame frames[] = {
+                { .address = 0x7f01,
+                        .symbol = "accept",
+                        .offset = 0x4d,
+                        .has_offset = true,
+                        .module = "/lib/libc.so.6" },
+                { .address = 0x4010,
+                        .symbol = "inner",
+                        .inlined = true,
+                        .module = "/srv/a.out",
+                        .source = "/src/a.c",
+                        .line = 12 },
+                { .address = 0x4010,
+                        .symbol = "serve",
+                        .offset = 16,
+                        .has_offset = true,
+                        .module = "/srv/a.out",
+                        .source = "/src/a.c",
+                        .line = 57 },
+                { .address = 0x7f02,
+                        .module = "/lib/libx.so",
+                        .module_address = 0x1234,
+                        .has_module_address = true,
+                        .build_id = "c0ffee" },
+                { .address = 0x7f03, .module = "[anon]", .unreliable = true },
+                { .address = 0x7f04, .module = "[vdso]", .signal = true },
+        };
+        static struct user_stack stack = { .frames = frames,
+                .n_frames = 6,
+                .n_hidden = 1000,
+                .hidden_after = 4,
+                .gap = "0x99 is no code" };
+        struct fixture *f = *state;
+        struct thread *t = add_thread(&f->s, add_process(&f->s, 4242, "a.out"), 4242);
+
+        t->user_stack = &stack;
+        _cleanup_free_ char *text = text_of(f, false, false, 0);
+        assert_non_null(strstr(text, "  user     accept+0x4d                       libc.so.6\n"
+                                     "           inner (inlined)                   a.c:12\n"
+                                     "           serve+0x10                        a.c:57\n"
+                                     "           libx.so+0x1234                    /lib/libx.so\n"
+                                     "           … 1000 more\n"
+                                     "           ? 0x7f03                          [anon]\n"
+                                     "           <signal handler called>           [vdso]\n"
+                                     "           … (0x99 is no code)\n"));
+        struct json_object *o = json_of(f);
+        assert_string_equal(json_at(o, "threads.0.user_stack_left_out"), "1000");
+        assert_string_equal(json_at(o, "threads.0.user_stack_left_out_after"), "4");
+        assert_string_equal(json_at(o, "threads.0.user_stack_gap"), "\"0x99 is no code\"");
+        assert_string_equal(json_at(o, "threads.0.user_stack.1"),
+                "{\"address\":\"0x4010\",\"symbol\":\"inner\",\"module\":\"/srv/a.out\","
+                "\"source\":\"/src/a.c\",\"line\":12,\"inlined\":true}");
+        json_object_put(o);
+}
+
 static const char hostile[] = "\033]0;x\007\n\xff\xc2\x9b\xe2\x80\xae\\";
 
 /* A target that names everything as badly as it can. */
@@ -541,6 +598,15 @@ static void assert_harmless(const char *text)
         assert_null(strstr(text, "\xe2\x80\xae"));
 }
 
+static unsigned count_of(const char *text, const char *word)
+{
+        unsigned n = 0;
+
+        for (; (text = strstr(text, word)); text++)
+                n++;
+        return n;
+}
+
 /* Two of a name are told apart by their command lines, and these are hostile, too. */
 static void test_namesakes(void **state)
 {
@@ -573,9 +639,7 @@ static void test_namesakes(void **state)
         assert_non_null(strstr(text, " two words\n"));
         assert_non_null(strstr(text, "  command  sixteen letters. sixteen"));
         assert_non_null(strstr(text, "letters. …\n"));
-        const char *first = strstr(text, "command"), *second = strstr(first + 1, "command");
-        assert_non_null(second);
-        assert_null(strstr(second + 1, "command"));
+        assert_int_equal(count_of(text, "command"), 2);
 }
 
 static void test_hostile(void **state)
@@ -880,6 +944,7 @@ int main(void)
                 TEST(test_text_marks),
                 TEST(test_text_width),
                 TEST(test_text_colour),
+                TEST(test_user_stack),
                 TEST(test_hostile),
                 TEST(test_namesakes),
                 TEST(test_hostile_long),

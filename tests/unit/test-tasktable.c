@@ -50,8 +50,6 @@ static bool is_known(struct taskiter *it, const struct fake *t)
         for (size_t i = 0; i < WIRE_PROBES; i++) {
                 struct wire_slot *s = &it->slots[((size_t)t->tid + i) & (it->n_slots - 1)];
 
-                if (!s->tid)
-                        return false;
                 if (s->tid != (uint32_t)t->tid)
                         continue;
                 if (s->start_ns != t->start_ns)
@@ -122,15 +120,27 @@ void taskiter_forget(struct taskiter *it)
         memset(it->slots, 0, it->n_slots * sizeof(*it->slots));
 }
 
-struct wire_slot *taskiter_slot(struct taskiter *it, pid_t tid)
+static struct wire_slot *slot_probe(struct taskiter *it, pid_t tid, uint32_t content)
 {
         for (size_t i = 0; i < WIRE_PROBES; i++) {
                 struct wire_slot *s = &it->slots[((size_t)tid + i) & (it->n_slots - 1)];
 
-                if (!s->tid || s->tid == (uint32_t)tid)
+                if (s->tid == content)
                         return s;
         }
         return NULL;
+}
+
+struct wire_slot *taskiter_slot(struct taskiter *it, pid_t tid)
+{
+        return slot_probe(it, tid, (uint32_t)tid);
+}
+
+struct wire_slot *taskiter_slot_make(struct taskiter *it, pid_t tid)
+{
+        struct wire_slot *s = slot_probe(it, tid, (uint32_t)tid);
+
+        return s ? s : slot_probe(it, tid, 0);
 }
 
 int taskiter_names(
@@ -165,7 +175,7 @@ static int ground_setup(void **state)
         g->kernel.n_slots = 16384;
         g->kernel.slots = calloc(g->kernel.n_slots, sizeof(*g->kernel.slots));
         *state = g;
-        return g->kernel.slots ? tasktable_new(&g->kernel, &g->table) : -1;
+        return g->kernel.slots ? tasktable_new(&g->kernel, false, &g->table) : -1;
 }
 
 static int ground_teardown(void **state)
@@ -471,6 +481,53 @@ static void failures(void **state)
         assert_non_null(tasktable_stack_text(g->table, e->stack, &len));
 }
 
+/* A table beside another is sent everything, and leaves the slots to that one. */
+static void beside(void **state)
+{
+        struct ground *g = *state;
+        static const struct taskiter_scope all;
+        struct tasktable *second;
+        size_t changed;
+
+        for (pid_t tid = 1; tid <= 10; tid++)
+                thread_add(g, 1, tid);
+        sample(g);
+        assert_int_equal(tasktable_new(&g->kernel, true, &second), 0);
+        for (int i = 0; i < 2; i++) {
+                assert_int_equal(tasktable_sample(second, &all, &changed), 0);
+                assert_int_equal(changed, 10 - (size_t)i);
+                assert_int_equal(tasktable_count(second), 10 - (size_t)i);
+                if (i == 0)
+                        thread_end(g, 3);
+        }
+        assert_int_equal(sample(g), 0);
+        table_is_right(g);
+        tasktable_free(second);
+}
+
+/* Few processes are gone through one by one, one that has ended among them. */
+static void of_some_processes(void **state)
+{
+        struct ground *g = *state;
+
+        for (pid_t pid = 1; pid <= 20; pid++)
+                thread_add(g, pid, pid);
+        sample(g);
+        for (size_t i = 0; i < 20; i++)
+                g->kernel.threads[i].switches++;
+        thread_end(g, 4); /* process 5 */
+        assert_int_equal(tasktable_sample_processes(g->table, (pid_t[]){ 3, 5, 7 }, 3), 0);
+        assert_int_equal(tasktable_count(g->table), 19);
+        for (pid_t pid = 1; pid <= 20; pid++)
+                if (pid != 5)
+                        assert_int_equal(tasktable_find(g->table, pid)->task.switches,
+                                pid == 3 || pid == 7 ? 2 : 1);
+        assert_int_equal(
+                tasktable_sample_processes(g->table, (pid_t[]){ 1, 2, 3, 4, 6, 7, 8, 9, 10 }, 9),
+                0);
+        table_is_right(g);
+}
+
 /* Equal stacks are one, and each address is asked for once, many at a time. */
 static void stacks_and_names(void **state)
 {
@@ -500,15 +557,15 @@ static void order(void **state)
         sample(g);
         assert_int_equal(taskorder_new(g->table, &o), 0);
         for (size_t i = 0; i < 4; i++)
-                assert_int_equal(taskorder_at(o, i)->task.tid, ((pid_t[]){ 3, 40, 9, 12 })[i]);
-        assert_null(taskorder_at(o, 4));
+                assert_int_equal(taskorder_entry(o, i)->task.tid, ((pid_t[]){ 3, 40, 9, 12 })[i]);
+        assert_null(taskorder_entry(o, 4));
         assert_int_equal(taskorder_first(o, 3), 0);
         assert_int_equal(taskorder_first(o, 4), 2);
         assert_int_equal(taskorder_first(o, 9), 2);
         assert_int_equal(taskorder_first(o, 10), 4);
         thread_end(g, 0); /* TID 9 */
         sample(g);
-        assert_null(taskorder_at(o, 2));
+        assert_null(taskorder_entry(o, 2));
         taskorder_free(o);
 }
 
@@ -565,6 +622,8 @@ int main(void)
                 ON_GROUND(what_nobody_asks_for_is_forgotten),
                 ON_GROUND(a_fork_has_sampled),
                 ON_GROUND(failures),
+                ON_GROUND(beside),
+                ON_GROUND(of_some_processes),
                 ON_GROUND(stacks_and_names),
                 ON_GROUND(order),
                 cmocka_unit_test(state_letters),

@@ -190,6 +190,9 @@ static void test_chain(void **state)
                 "       2  backup (pid 91) has been writing to /dev/sdb for 14 min\n");
         view_equals(f, DEADLOCKS,
                 "not looked for: what was recorded cannot be looked at a second time\n");
+        f->s.some = true;
+        view_has(f, GRAPH, "\nwho else waits for these was not looked for", true);
+        view_has(f, ROOTS, "\nwho else waits for these was not looked for", true);
 }
 
 static void test_clauses(void **state)
@@ -203,11 +206,11 @@ static void test_clauses(void **state)
                 { REASON_SLEEP, "sleeping for another 9 s", "is sleeping for another 9 s" },
                 { REASON_RUNNING, "running on CPU 3", "is running on CPU 3" },
                 { REASON_STOPPED, "stopped by a signal; SIGCONT continues it",
-                        "is stopped by a signal; SIGCONT continues it, for 14 min" },
+                        "is stopped by a signal, for 14 min; SIGCONT continues it" },
                 { REASON_ZOMBIE, "has exited; waiting for its parent",
                         "has exited; waiting for its parent" },
                 { REASON_UNKNOWN, "blocked in read; what for is not known",
-                        "is blocked in read; what for is not known, for 14 min" },
+                        "is blocked in read, for 14 min; what for is not known" },
         };
 
         for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -350,6 +353,20 @@ static void test_self(void **state)
         view_has(f, DEADLOCKS, "deadlock: a thread waits for itself\n", true);
 }
 
+/* Where it is not known whom one of them waits for, they are shown in the order of their numbers.
+ */
+static void test_no_ring(void **state)
+{
+        struct fixture *f = *state;
+        struct thread *a = ring(f);
+
+        chains(f, true);
+        a->toward = NULL;
+        view_has(f, DEADLOCKS, "deadlock: 2 threads wait for each other; 1 more", true);
+        view_has(f, DEADLOCKS, "\n  a (pid 10)", true);
+        view_has(f, DEADLOCKS, "\n  b (pid 11)", true);
+}
+
 static void test_nothing(void **state)
 {
         struct fixture *f = *state;
@@ -378,7 +395,7 @@ static void test_fan_in(void **state)
                 "root (pid 9) is sleeping\n"
                 "├─ 1000 threads of app (pid 20) have been waiting for a mutex for up to 4 min 12 "
                 "s\n"
-                "└─ 6 threads of 6 processes cron (pid 5000, 5001, 5002, 5003, …) have been "
+                "└─ 6 processes cron (pid 5000, 5001, 5002, 5003, …) have been "
                 "waiting for a file for up to 4 min 12 s\n");
         view_equals(f, ROOTS,
                 " behind  root cause\n"
@@ -397,7 +414,7 @@ static void test_fan_in(void **state)
         }
         chains(f, true);
         view_has(f, GRAPH,
-                "3 threads of 3 processes apt (pid 5500, 5501, 5502) have been waiting for a lock "
+                "3 processes apt (pid 5500, 5501, 5502) have been waiting for a lock "
                 "on /x (flock) for up to",
                 true);
 
@@ -481,6 +498,7 @@ int main(void)
                 TEST(test_ends),
                 TEST(test_deadlock),
                 TEST(test_self),
+                TEST(test_no_ring),
                 TEST(test_nothing),
                 TEST(test_fan_in),
                 TEST(test_hostile),

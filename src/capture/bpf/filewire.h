@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What file.bpf.c writes: a record for each pipe and socket. */
+/* What file.bpf.c writes: a record for each pipe and socket, or for each userfaultfd. */
 #pragma once
 
 #ifndef __bpf__
@@ -14,4 +14,10 @@ struct wire_file {
         uint16_t is_socket;
         uint8_t receive_ends, send_ends; /* enum wire_timeout: SO_RCVTIMEO, SO_SNDTIMEO */
         uint64_t inode;
+};
+
+struct wire_userfault {
+        int32_t pid, tid, fd;
+        int32_t serves;   /* process whose faults it gets; 0: not known */
+        uint64_t context; /* the same number: the same file */
 };

@@ -20,9 +20,8 @@ static int slot_is_right(struct task_struct *t, int tid, u32 pass, u32 mask)
                 u32 key = ((u32)tid + i) & mask;
                 struct wire_slot *s = bpf_map_lookup_elem(&slots, &key);
 
-                if (!s || !s->tid)
-                        return 0;
-                if (s->tid != (u32)tid)
+                /* Behind a place that was given up there may be more. */
+                if (!s || s->tid != (u32)tid)
                         continue;
                 if (s->start_ns != t->start_boottime)
                         return 0;

@@ -66,6 +66,7 @@ static int process_number(struct task_struct *t)
 
 static int passes_filters(struct task_struct *t)
 {
+        struct task_struct *leader = BPF_CORE_READ(t, group_leader); /* as /proc/PID has it */
         u32 state;
 
         if (settings.states) {
@@ -73,11 +74,11 @@ static int passes_filters(struct task_struct *t)
                 if (!(state & settings.states) && !(state == 0 && settings.wants_running))
                         return 0;
         }
-        if (settings.has_euid && BPF_CORE_READ(t, cred, euid.val) != settings.euid)
+        if (settings.has_euid && BPF_CORE_READ(leader, cred, euid.val) != settings.euid)
                 return 0;
         if (settings.exec_start_until && t->se.exec_start > settings.exec_start_until)
                 return 0;
-        return !settings.cgroup || task_in_cgroup(t, settings.cgroup, settings.cgroup_level);
+        return !settings.cgroup || task_in_cgroup(leader, settings.cgroup, settings.cgroup_level);
 }
 
 /* Where a lock of this type has its owner; 0 with known = 0: nowhere. */

@@ -177,8 +177,8 @@ static void *thread_signalled(void *nothing)
         stack_t stack = { .ss_size = 64 * 1024 };
 
         (void)nothing;
-        stack.ss_sp = mmap(NULL, stack.ss_size, PROT_READ | PROT_WRITE,
-                MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        stack.ss_sp = mmap(
+                NULL, stack.ss_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         sigaltstack(&stack, NULL);
         raise(SIGUSR1);
         return NULL;

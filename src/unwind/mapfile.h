@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Opens the file of a mapping. That may hang on a dead file system, and would not be harmless
+ * with devices: so it is opened as a place first, and for reading if it is a regular file.
+ */
+#pragma once
+
+#include <sys/stat.h>
+
+struct map;
+
+/* O_PATH fd of what is mapped, or -errno; -ESTALE: the file that has its path now is another. */
+int mapfile_place(int dir, const struct map *map, struct stat *ret);
+
+/* The same for reading. The time of last access is left alone where the kernel lets us. */
+int mapfile_open(int place);

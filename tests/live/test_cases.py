@@ -1,0 +1,443 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The cases of docs/cases.md: real programs, set up as a user would find them hanging.
+
+What is not installed is skipped, aloud. With CASES_SHOW in the environment, what pwhy prints is
+printed, for the document. Python standard library only.
+"""
+import contextlib
+import json
+import os
+import pwd
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from livetest import (
+    PARTLY, SHOWN, Skip, check, check_equal, main, options, pwhy, running, state_of, task, test,
+    wait_asleep, wait_until)
+
+DEADLOCK = 4
+ANY = (SHOWN, PARTLY, DEADLOCK)
+QUIET = dict(stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def need(*programs):
+    found = [shutil.which(p) or next((str(f) for f in Path("/usr/lib/postgresql").glob(f"*/bin/{p}")),
+                                     None) for p in programs]
+    if None in found:
+        raise Skip(f"{programs[found.index(None)]} is not installed")
+    return found
+
+
+def without_stacks(text):
+    """What pwhy printed, but for the lines of user stacks: they are long, and not of this machine."""
+    kept, margin = [], None
+    for line in text.splitlines():
+        indent = len(line) - len(line.lstrip())
+        if margin is not None and indent > margin:
+            continue
+        margin = indent if re.match(r" +user  ", line) else None
+        if margin is None and not line.startswith("missing"):
+            kept.append(line)
+    return kept
+
+
+def show(*args, status=ANY):
+    """What a user would see; printed for the document if that is wanted."""
+    text = pwhy("--no-kernel", *args, status=status).decode()
+    if os.environ.get("CASES_SHOW"):
+        print(f"    $ pwhy {' '.join(map(str, args))}")
+        print("".join(f"    {line}".rstrip() + "\n" for line in without_stacks(text)))
+    return text
+
+
+def say(text):
+    if os.environ.get("CASES_SHOW"):
+        print("".join(f"    {line}".rstrip() + "\n" for line in text.splitlines()))
+
+
+def document(*args):
+    return json.loads(pwhy("--json", *args, status=ANY))
+
+
+@contextlib.contextmanager
+def directory(**more):
+    with tempfile.TemporaryDirectory(prefix="pwhy-case-", **more) as name:
+        os.chmod(name, 0o755)
+        yield Path(name)
+
+
+def port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def listening(number):
+    def connects():
+        with socket.socket() as s:
+            return s.connect_ex(("127.0.0.1", number)) == 0
+    wait_until(connects, f"something listens on {number}")
+
+
+def children_of(pid):
+    found = set()
+    for tid in os.listdir(f"/proc/{pid}/task"):
+        with contextlib.suppress(OSError):
+            found |= set(map(int, Path(f"/proc/{pid}/task/{tid}/children").read_text().split()))
+    return sorted(found)
+
+
+def name_of(pid):
+    return (task(pid) / "comm").read_text().strip()
+
+
+@test
+def pipeline_with_a_stopped_member():
+    """A pipeline of a shell, of which somebody stopped one member (^Z in the wrong terminal)."""
+    code = "yes | tr y z | tail -n 1"
+    with running("bash", "-c", f"{code}; true", **QUIET) as shell:
+        wait_until(lambda: len(children_of(shell.pid)) == 3 and
+                   [name_of(p) for p in children_of(shell.pid)] == ["yes", "tr", "tail"], "pipeline")
+        yes, tr, tail = children_of(shell.pid)
+        try:
+            os.kill(tr, signal.SIGSTOP)
+            wait_until(lambda: state_of(tr) == "T", "stopped")
+            wait_asleep(tail), wait_asleep(yes)
+            text = show(tail)
+            check(re.search(rf"root cause: tr \(pid {tr}\) is stopped by a job-control signal", text), text)
+            text = show("--graph", yes, tr, tail)
+            check_equal(len(re.findall(r"^[├└]─ (?:yes|tail) ", text, re.M)), 2, text)
+        finally:
+            for pid in (yes, tr, tail):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+
+
+@test
+def git_that_waits_for_its_editor():
+    """git index.lock: a commit is open in an editor somewhere; the next one fails at once."""
+    need("git")
+    with directory() as d:
+        run = lambda *args: subprocess.run(["git", "-C", d, *args], check=False, capture_output=True)
+        run("init", "-q")
+        (d / "file").write_text("x")
+        run("add", "file")
+        env = {**os.environ, "GIT_EDITOR": "sleep 1000; :", "GIT_AUTHOR_NAME": "x",
+               "GIT_AUTHOR_EMAIL": "x@x", "GIT_COMMITTER_NAME": "x", "GIT_COMMITTER_EMAIL": "x@x"}
+        with running("git", "-C", d, "commit", "-a", env=env, start_new_session=True, **QUIET) as git:
+            try:
+                wait_until(lambda: children_of(git.pid), "an editor")
+                wait_asleep(git.pid)
+                wait_until(lambda: (d / ".git/index.lock").exists(), "index.lock")
+                refused = run("commit", "-a", "-m", "x")
+                check(b"index.lock" in refused.stderr, refused.stderr)
+                text = show(git.pid)
+                check(re.search(r"root cause: sleep \(pid \d+\) is sleeping", text), text)
+            finally:
+                os.killpg(git.pid, signal.SIGKILL)
+
+
+@test
+def sqlite_that_waits_for_a_writer():
+    """SQLite polls for its lock: what is seen is that it sleeps, and it has no owner to be named."""
+    need("sqlite3")
+    with directory() as d:
+        base = d / "app.db"
+        subprocess.run(["sqlite3", base, "create table t(x)"], check=True)
+        with running("sqlite3", base, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as one:
+            one.stdin.write("begin exclusive;\n")
+            one.stdin.flush()
+            wait_asleep(one.pid)
+            with running("sqlite3", "-cmd", ".timeout 1000000", base, "insert into t values(1)",
+                         **QUIET) as two:
+                wait_until(lambda: state_of(two.pid) == "S" and "nanosleep" in
+                           (task(two.pid) / "wchan").read_text(), "it polls")
+                text = show(two.pid)
+                check("root cause" not in text and "by  " not in text, text)
+                show(one.pid)
+
+
+@contextlib.contextmanager
+def dpkg_that_hangs(d):
+    """dpkg -i, in the middle of a package's script: in a root directory of its own, d."""
+    package, root = d / "package", d / "root"
+    (package / "DEBIAN").mkdir(parents=True)
+    (package / "DEBIAN/control").write_text(
+        "Package: slow\nVersion: 1\nArchitecture: all\nMaintainer: a <a@a>\nDescription: x\n")
+    script = package / "DEBIAN/preinst"
+    script.write_text("#!/bin/sh\nsleep 1000\ntrue\n")
+    script.chmod(0o755)
+    for name in "info", "updates", "triggers", "parts":
+        (root / "var/lib/dpkg" / name).mkdir(parents=True)
+    for name in "status", "available":
+        (root / "var/lib/dpkg" / name).touch()
+    subprocess.run(["dpkg-deb", "--build", package, d / "slow.deb"], check=True, **QUIET)
+    with running("dpkg", f"--root={root}", "--force-script-chrootless", "--force-not-root", "--log=/dev/null",
+                 "-i", d / "slow.deb", start_new_session=True, **QUIET) as dpkg:
+        try:
+            wait_until(lambda: any(name_of(c) == "sleep" for p in children_of(dpkg.pid)
+                                   for c in children_of(p)), "the script sleeps")
+            wait_asleep(dpkg.pid)
+            yield dpkg, root
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(dpkg.pid, signal.SIGKILL)
+
+
+def apt(root, *args):
+    state, cache = root.parent / "state", root.parent / "cache"
+    for place in state / "lists/partial", cache / "archives/partial":
+        place.mkdir(parents=True, exist_ok=True)
+    return ["apt-get", "-o", f"Dir::State={state}", "-o", f"Dir::Cache={cache}", "-o",
+            f"Dir::State::status={root}/var/lib/dpkg/status", "-o", "Dir::Etc::sourcelist=/dev/null",
+            "-o", "Dir::Etc::sourceparts=/dev/null", "-o", "Debug::NoLocking=false", *args, "-y",
+            "autoremove"]
+
+
+@test
+def apt_that_waits_for_dpkg():
+    """apt tries once a second: it sleeps, and says itself whom it waits for; dpkg, why it hangs."""
+    need("apt-get", "dpkg", "dpkg-deb")
+    with directory() as d, dpkg_that_hangs(d) as (dpkg, root):
+        refused = subprocess.run(apt(root), capture_output=True, text=True, check=False)
+        check(refused.returncode != 0 and f"held by process {dpkg.pid} (dpkg)" in refused.stderr,
+              refused.stderr)
+        with open(d / "said", "w", encoding="utf-8") as said, \
+                running(*apt(root, "-o", "DPkg::Lock::Timeout=600"), stdin=subprocess.DEVNULL,
+                        stdout=said, stderr=said) as waiter:
+            wait_until(lambda: f"held by process {dpkg.pid}" in (d / "said").read_text(), "it waits")
+            wait_until(lambda: "nanosleep" in (task(waiter.pid) / "wchan").read_text(), "it sleeps")
+            say((d / "said").read_text().replace(str(root), "").split("...")[0] + "...")
+            wait_until(lambda: "sleeping for another" in show(waiter.pid), "a sleep is seen")
+            check_equal(document(waiter.pid)["threads"][0]["wait"]["on"], [], "nobody to be named")
+        text = show(dpkg.pid)
+        check(re.search(r"root cause: sleep \(pid \d+\) is sleeping for another", text), text)
+
+
+@test
+def jobs_behind_a_lock_file():
+    """flock(1), as cron jobs have it: the holders are named, and what they do."""
+    with directory() as d:
+        lock = d / "backup.lock"
+        with running("flock", lock, "sleep", "1000", start_new_session=True, **QUIET) as first:
+            try:
+                wait_until(lambda: children_of(first.pid), "the first job")
+                with running("flock", lock, "true", **QUIET) as second:
+                    wait_asleep(second.pid)
+                    thread = document(second.pid)["threads"][0]
+                    check_equal({o["pid"] for o in thread["wait"]["on"]},
+                                {first.pid, *children_of(first.pid)}, thread["wait"])
+                    show(second.pid)
+            finally:
+                os.killpg(first.pid, signal.SIGKILL)
+
+
+@test
+def redis_blocked_client():
+    """BLPOP on an empty list: the client waits for the server, which waits for anybody."""
+    need("redis-server", "redis-cli")
+    number = port()
+    with directory() as d, running("redis-server", "--port", number, "--dir", d, "--save", "",
+                                   **QUIET) as server:
+        listening(number)
+        with running("redis-cli", "-p", number, "BLPOP", "queue", "0", **QUIET) as client:
+            wait_asleep(client.pid)
+            thread = document(client.pid)["threads"][0]
+            check_equal([o["pid"] for o in thread["wait"]["on"]], [server.pid], "the server")
+            check("deadlocked" not in thread, thread)
+            show(client.pid)
+
+
+@test
+def nginx_with_a_slow_upstream():
+    """curl waits for nginx, nginx for an application that sleeps."""
+    need("nginx", "curl")
+    web, app = port(), port()
+    code = ("import socket, sys, time\ns = socket.create_server(('127.0.0.1', int(sys.argv[1])))\n"
+            "c, _ = s.accept()\nc.recv(65536)\ntime.sleep(1000)")
+    with directory() as d:
+        (d / "nginx.conf").write_text(
+            f"daemon off; pid {d}/pid; error_log {d}/error; worker_processes 1; user root;\n"
+            "events {}\nhttp { access_log off; server { listen 127.0.0.1:%d;\n"
+            "location / { proxy_pass http://127.0.0.1:%d; proxy_read_timeout 1h; } } }\n" % (web, app))
+        with running(sys.executable, "-c", code, app, **QUIET) as upstream, \
+                running("nginx", "-p", d, "-c", d / "nginx.conf", **QUIET) as nginx:
+            wait_until(lambda: children_of(nginx.pid), "a worker")
+            listening(web)
+            wait_until(lambda: state_of(upstream.pid) == "S", "upstream listens")
+            with running("curl", "-s", f"http://127.0.0.1:{web}/", **QUIET) as curl:
+                wait_until(lambda: "nanosleep" in (task(upstream.pid) / "wchan").read_text(),
+                           "the request has arrived")
+                wait_asleep(curl.pid)
+                worker = children_of(nginx.pid)[0]
+                thread = document(curl.pid)["threads"][0]
+                check(worker in {o["pid"] for o in thread["wait"]["on"]}, thread["wait"])
+                show(curl.pid), show(worker), show(upstream.pid)
+
+
+@test
+def postgresql_lock_wait_and_deadlock():
+    """Its locks are its own, in shared memory: nothing outside shows the owner, and none is named."""
+    initdb, postgres, psql = need("initdb", "postgres", "psql")
+    number = port()
+    user = {}
+    with directory() as d:
+        if os.geteuid() == 0:
+            try:
+                user = {"user": pwd.getpwnam("postgres").pw_uid}
+            except KeyError:
+                raise Skip("there is no user postgres, and root may not run it") from None
+            os.chown(d, user["user"], -1)
+        if Path(postgres).parent != Path(initdb).parent:
+            postgres = str(Path(initdb).parent / "postgres")
+        subprocess.run([initdb, "-D", d / "data", "-A", "trust", "-U", "me"], check=True, cwd=d,
+                       **QUIET, **user)
+        with running(postgres, "-D", d / "data", "-p", number, "-k", d, "-c", "deadlock_timeout=1h",
+                     cwd=d, **QUIET, **user) as server:
+            def session(text):
+                process = subprocess.Popen(
+                    [psql, "-h", d, "-p", str(number), "-U", "me", "-qAt", "postgres"], text=True,
+                    stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+                process.stdin.write("select pg_backend_pid();\n" + text)
+                process.stdin.flush()
+                return process, int(process.stdout.readline())
+
+            def ask(text):
+                return subprocess.run([psql, "-h", d, "-p", str(number), "-U", "me", "-qAtc", text,
+                                       "postgres"], capture_output=True, text=True, check=False).stdout
+
+            wait_until(lambda: "1" in ask("select 1"), "the server answers")
+            ask("create table t(i int primary key, x int); insert into t values (1, 0), (2, 0)")
+            one, first = session("begin; update t set x = 1 where i = 1;\n")
+            two, second = session("begin; update t set x = 1 where i = 2;\n")
+            try:
+                wait_until(lambda: ask("select count(*) from pg_stat_activity where state = "
+                                       "'idle in transaction'").strip() == "2", "both hold a row")
+                two.stdin.write("update t set x = 2 where i = 1;\n"), two.stdin.flush()
+                wait_until(lambda: ask(f"select wait_event_type from pg_stat_activity where pid = "
+                                       f"{second}").strip() == "Lock", "it waits for a lock")
+                wait_asleep(second), wait_asleep(first)
+                blocking = (f"select pid, wait_event_type, wait_event, pg_blocking_pids(pid) from "
+                            f"pg_stat_activity where pid in ({first}, {second}) order by pid = {first}")
+                text = show(second)
+                check("root cause" not in text and "deadlock" not in text, text)
+                check(document(second)["threads"][0]["wait"]["reason"] in ("lock", "poll"), text)
+                if "ProcSleep" in text:
+                    check(re.search("^  waiting for a lock of PostgreSQL", text, re.M), text)
+                    check_equal(document(second)["threads"][0]["wait"]["on"], [], "owners")
+                say(ask(blocking))
+                check(f"{second}|Lock|transactionid|{{{first}}}" in ask(blocking), ask(blocking))
+                # Whom PostgreSQL names waits for its client, which pwhy names.
+                show(first)
+                check(one.pid in {o["pid"] for o in document(first)["threads"][0]["wait"]["on"]}, "client")
+                one.stdin.write("update t set x = 2 where i = 2;\n"), one.stdin.flush()
+                wait_until(lambda: ask("select count(*) from pg_stat_activity where wait_event_type = "
+                                       "'Lock'").strip() == "2", "both wait")
+                wait_asleep(first)
+                found = document(first, second)
+                check_equal(found["deadlocks"], [], "what cannot be seen is not told")
+                say(ask(blocking))
+                check({f"{first}|Lock|transactionid|{{{second}}}",
+                       f"{second}|Lock|transactionid|{{{first}}}"} <= set(ask(blocking).split()), "each")
+            finally:
+                for client in (one, two):
+                    client.kill(), client.communicate()
+                server.send_signal(signal.SIGINT)
+                server.wait(20)
+
+
+@test
+def python_lock_that_nobody_releases():
+    """threading.Lock is a semaphore: it has no owner in memory, and none may be invented."""
+    code = ("import threading\na, b = threading.Lock(), threading.Lock()\n"
+            "gate = threading.Barrier(2)\ndef run(x, y):\n  x.acquire(); gate.wait(); y.acquire()\n"
+            "threading.Thread(target=run, args=(a, b)).start()\nrun(b, a)")
+    with running(sys.executable, "-c", code, **QUIET) as process:
+        wait_until(lambda: len(os.listdir(f"/proc/{process.pid}/task")) == 2, "two threads")
+        for tid in map(int, os.listdir(f"/proc/{process.pid}/task")):
+            wait_asleep(process.pid, tid)
+        found = document(process.pid)
+        for thread in found["threads"]:
+            check_equal(thread["wait"]["on"], [], thread["wait"])
+            check("deadlocked" not in thread, "no owner, no deadlock")
+        check_equal(found["deadlocks"], [], "deadlocks")
+        text = show(process.pid)
+        if "PyThread_acquire_lock" in text:
+            check_equal(text.count("waiting for a lock, event or queue of Python"), 2, text)
+
+
+@test
+def python_queue_that_nobody_fills():
+    """multiprocessing.Queue: a worker reads its pipe, which everybody with the queue could write."""
+    code = ("import multiprocessing as m, time\nq = m.Queue()\ndef run(q):\n  q.get()\n"
+            "if __name__ == '__main__':\n  p = m.Process(target=run, args=(q,)); p.start(); time.sleep(1000)")
+    with directory() as d:
+        (d / "queue_user.py").write_text(code)
+        with running(sys.executable, d / "queue_user.py", **QUIET) as process:
+            wait_until(lambda: children_of(process.pid), "a worker")
+            worker = children_of(process.pid)[0]
+            wait_asleep(worker)
+            try:
+                found = document(worker)
+                thread = found["threads"][0]
+                check_equal(found["deadlocks"], [], "deadlocks")
+                check(thread["wait"]["reason"] == "read", thread["wait"])
+                check(process.pid in {o["pid"] for o in thread["wait"]["on"]}, thread["wait"])
+                show(worker)
+            finally:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(worker, signal.SIGKILL)
+
+
+@test
+def java_monitors():
+    """Their owners are the JVM's own: its thread dump names them (jcmd PID Thread.print)."""
+    need("java", "javac")
+    code = """
+public class Stuck {
+        static final Object a = new Object(), b = new Object();
+        static final java.util.concurrent.CyclicBarrier gate = new java.util.concurrent.CyclicBarrier(2);
+        static void run(Object x, Object y) {
+                synchronized (x) {
+                        try { gate.await(); } catch (Exception e) { }
+                        synchronized (y) { }
+                }
+        }
+        public static void main(String[] args) {
+                new Thread(() -> run(a, b), "one").start();
+                new Thread(() -> run(b, a), "two").start();
+        }
+}"""
+    with directory() as d:
+        (d / "Stuck.java").write_text(code)
+        subprocess.run(["javac", "-d", d, d / "Stuck.java"], check=True, **QUIET)
+        with running("java", "-Xint", "-cp", d, "Stuck", **QUIET) as java:
+            names = lambda: {(task(java.pid, int(t)) / "comm").read_text().strip(): int(t)
+                             for t in os.listdir(f"/proc/{java.pid}/task")}
+            wait_until(lambda: {"one", "two"} <= set(names()), "both threads")
+            tids = [names()["one"], names()["two"]]
+            for tid in tids:
+                wait_asleep(java.pid, tid)
+            found = document(java.pid)
+            check_equal(found["deadlocks"], [], "deadlocks")
+            for thread in found["threads"]:
+                if thread["tid"] in tids:
+                    check_equal(thread["wait"]["on"], [], thread["wait"])
+                    check(thread["wait"]["reason"] in ("futex", "lock"), thread["wait"])
+            show(tids[0])
+            if os.environ.get("CASES_SHOW") and shutil.which("jcmd"):
+                said = subprocess.run(["jcmd", str(java.pid), "Thread.print"], capture_output=True,
+                                      text=True, check=False).stdout
+                say("\n".join(said[said.find("Found one"):].splitlines()[:9]))
+
+
+if __name__ == "__main__":
+    main(__doc__.splitlines()[0])

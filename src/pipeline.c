@@ -189,7 +189,8 @@ int job_run(void *arg)
         if (r == 0 && still.unwinder) {
                 const struct profile_ops ops = { job_give, still.unwinder };
 
-                profile_run(j->snapshot, j->session, j->query->profile_ns, &ops);
+                if (procio_live(io)) /* of a recorded tree, numbers are nobody's */
+                        profile_run(j->snapshot, j->session, j->query->profile_ns, &ops);
                 r = unwinder_finish(still.unwinder);
                 profile_fold(j->snapshot);
         }

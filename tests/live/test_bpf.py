@@ -409,6 +409,22 @@ def where_a_running_thread_is():
 
 
 @test
+def a_recorded_thread_is_not_measured():
+    """Its number may be that of somebody who runs here and now."""
+    need_bpf()
+    tree = Path(__file__).resolve().parents[1] / "golden/trees/running"
+    with python("while 1: pass") as spinner, tempfile.TemporaryDirectory() as directory:
+        for path in filter(Path.is_file, tree.rglob("*")):
+            to = Path(directory, re.sub(r"\b4242\b", str(spinner.pid), str(path.relative_to(tree))))
+            to.parent.mkdir(parents=True, exist_ok=True)
+            to.write_bytes(re.sub(rb"\b4242\b", b"%d" % spinner.pid, path.read_bytes()))
+        document = json.loads(pwhy("--json", f"--proc={directory}", "--source=auto", spinner.pid))
+        (thread,) = document["threads"]
+        check_equal(thread["wait"]["reason"], "running", "reason")
+        check("profile" not in thread, thread)
+
+
+@test
 def watched():
     """What sleeps is looked at once; what spins or wakes and sleeps again, each time."""
     need_bpf()

@@ -4,8 +4,8 @@ linear is a straight line, and what is twice as fast is as far below everywhere.
 """
 import math
 
-WIDTH, HEIGHT = 640, 360
-LEFT, RIGHT, TOP, BOTTOM = 64, 150, 16, 44
+WIDTH, HEIGHT = 680, 360
+LEFT, RIGHT, TOP, BOTTOM = 72, 190, 16, 44
 CURVES = (("loop", "C loop over the files", "#b3261e"),
           ("shot", "pwhy --all --raw --threads", "#1f5fa8"),
           ("again", "a later sample", "#2e7d32"))

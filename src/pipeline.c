@@ -190,7 +190,7 @@ int job_run(void *arg)
         if (r == 0 && still.unwinder) {
                 const struct profile_ops ops = { job_give, still.unwinder };
 
-                if (procio_live(io))
+                if (procio_live(io)) /* of a recorded tree, numbers are nobody's */
                         profile_run(j->snapshot, j->session, j->query->profile_ns, &ops);
                 r = unwinder_finish(still.unwinder);
                 profile_fold(j->snapshot);
@@ -313,8 +313,10 @@ static int job_explain(struct job *j, const struct pwhy_query *query, bool in_ti
         int r = 0;
 
         job_times(j, s);
-        if (!j->query->raw || query->all)
+        if (!j->query->raw)
                 r = explain_snapshot(s);
+        else if (query->all) /* for which of them are idle */
+                r = explain_kernel(s);
         if (r == 0 && !j->query->raw && in_time)
                 r = chain_follow(s, &looker);
         filter_apply(query, s);

@@ -8,6 +8,9 @@
  * is cleared and nothing is ever given back before the whole region goes.
  *
  * Only one process allocates at a time; the fill mark needs no lock.
+ *
+ * A fault for each page of shared memory costs as much as what is written to it. Where much is
+ * allocated, in small parts, the kernel is asked for the next pages in one go.
  */
 #include "base/arena.h"
 
@@ -24,10 +27,13 @@
 #define ARENA_MAX ((size_t)512 << 20)
 #endif
 #define ARENA_MIN ((size_t)16 << 20)
+#define AHEAD_FROM ((size_t)128 << 10) /* a snapshot of a process or two is smaller */
+#define AHEAD ((size_t)256 << 10)
 
 struct arena {
         size_t size; /* of the region, this header included */
         size_t used; /* the fill mark, from the region's start */
+        size_t here; /* so far pages were asked for */
         bool failed;
 };
 
@@ -69,6 +75,19 @@ size_t arena_used(const struct arena *a)
         return a->used;
 }
 
+/* It is no failure if that cannot be had: pages come one by one then. */
+static void pages_ask(struct arena *a)
+{
+        size_t from = a->used & ~(AHEAD - 1);
+
+        if (a->used < AHEAD_FROM || a->used < a->here || from + AHEAD > a->size)
+                return;
+#ifdef MADV_POPULATE_WRITE
+        madvise((char *)a + from, AHEAD, MADV_POPULATE_WRITE);
+#endif
+        a->here = from + AHEAD;
+}
+
 void *arena_alloc(struct arena *a, size_t size)
 {
         size_t left = a->size - a->used;
@@ -84,6 +103,8 @@ void *arena_alloc(struct arena *a, size_t size)
 
         void *p = (char *)a + a->used;
         a->used += align_up(size);
+        if (size < AHEAD)
+                pages_ask(a);
         return p;
 }
 

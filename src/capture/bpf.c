@@ -48,6 +48,7 @@ struct source {
         const char *comm;     /* the last one, which the next often shares */
         struct process *last; /* process whose directory is open */
         int dir;
+        bool sampled;         /* some of what was captured is from the table */
         bool whole;           /* the table has all that is wanted, and nothing else is read */
         bool filtered;        /* the table has what passes the filters alone */
         struct source *files; /* the proc source, for what the pass did not meet */
@@ -165,7 +166,7 @@ static void regs_fill(struct source *src, struct thread *t, const struct taskent
         if (!regs)
                 return;
         regs->known = known;
-        memcpy(regs->value, e->regs, sizeof(regs->value));
+        memcpy(regs->value, tasktable_regs(src->table, e), sizeof(regs->value));
         t->regs = regs;
 }
 
@@ -328,6 +329,7 @@ static int process_read(struct source *src, const struct target *t, size_t n)
                 close(src->dir);
         src->dir = dir;
         src->last = p;
+        src->sampled = true;
         if (src->within)
                 src->within->process(src->within->arg, p, dir);
         r = threads_read(src, p, t, n);
@@ -449,7 +451,7 @@ static int round_run(struct source *src, bool last, size_t *ret_left)
 static bool is_doubtful(const struct source *src)
 {
         if (!src->whole)
-                return true;
+                return src->sampled;
         for_each_process(p, src->snapshot)
                 for_each_thread(t, p)
                         if (t->moved)

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "capture/taskwalk.h"
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wsign-compare"
@@ -28,12 +29,21 @@
 
 #define BUFFER_BYTES (64 * 1024) /* twice what the kernel's own holds: records come whole */
 
+/* So many threads make looking for those that ran worth another program; of more, the kernel would
+ * be kept in one stretch for more than some ten ms. */
+#define WALK_FROM 4096
+#define WALK_UNTIL 100000
+
 struct taskiter {
         struct taskprog *program;
-        struct wire_slot *slots;
-        size_t n_slots; /* a power of two */
-        int link_all;   /* iterates all threads; -1: not made yet */
+        struct taskwalk *walk;   /* NULL: not needed so far, or not to be had */
+        struct wire_slot *slots; /* of the walk, if there is one */
+        size_t n_slots;          /* a power of two */
+        int link_all;            /* iterates all threads; -1: not made yet */
         uint32_t pass;
+        bool filtered, nested, walk_tried;
+        size_t n_met; /* in the last pass over all threads */
+        size_t n_sent, n_same;
         char *buffer;
 };
 
@@ -143,12 +153,12 @@ static int program_load(
         if (!it->program)
                 return -ENOMEM;
         it->program->maps.slots.max_entries = (uint32_t)it->n_slots;
-        it->program->rodata->nested = in_own_namespace();
+        it->program->rodata->nested = it->nested = in_own_namespace();
         settings = &it->program->bss->settings;
         settings->slots_mask = (uint32_t)it->n_slots - 1;
         settings->frames = frames < WIRE_FRAMES_MAX ? frames : WIRE_FRAMES_MAX;
         settings->raw = raw;
-        it->program->rodata->filtered = filter_set(settings, filter);
+        it->program->rodata->filtered = it->filtered = filter_set(settings, filter);
         r = taskprog__load(it->program);
         return r < 0 ? r : 0;
 }
@@ -188,7 +198,9 @@ void taskiter_free(struct taskiter *it)
 {
         if (!it)
                 return;
-        if (it->slots != MAP_FAILED)
+        if (it->walk)
+                taskwalk_free(it->walk);
+        else if (it->slots != MAP_FAILED)
                 munmap(it->slots, it->n_slots * sizeof(*it->slots));
         if (it->link_all >= 0)
                 close(it->link_all);
@@ -206,6 +218,8 @@ size_t taskiter_fds(const struct taskiter *it, int ret[static TASKITER_FDS])
         ret[n++] = it->program->progs.name.prog_fd;
         if (it->link_all >= 0)
                 ret[n++] = it->link_all;
+        if (it->walk)
+                ret[n++] = taskwalk_fd(it->walk);
         return n;
 }
 
@@ -271,13 +285,15 @@ static int records_read(struct taskiter *it, int fd, const struct taskiter_scope
 
                         if (r < 0)
                                 return r;
+                        it->n_sent++;
                         p += w->size;
                 }
         }
         return 0;
 }
 
-int taskiter_pass(struct taskiter *it, const struct taskiter_scope *scope,
+/* Read what is in scope, whole or but for what slots say. */
+static int scope_read(struct taskiter *it, const struct taskiter_scope *scope, bool slots,
         int (*each)(void *arg, const struct wire_task *w), void *arg)
 {
         struct wire_settings *settings = &it->program->bss->settings;
@@ -285,11 +301,68 @@ int taskiter_pass(struct taskiter *it, const struct taskiter_scope *scope,
 
         if (fd < 0)
                 return fd;
-        sched_yield(); /* brings the clock up to date */
-        it->pass = ++settings->passes;
-        settings->pass = scope->fresh ? 0 : it->pass;
-        settings->n_same = 0;
+        settings->pass = slots ? it->pass : 0;
         return records_read(it, fd, scope, each, arg);
+}
+
+/* From the second pass over many threads on. What slots say goes with them. */
+static void walk_load(struct taskiter *it)
+{
+        size_t size = it->n_slots * sizeof(*it->slots);
+
+        if (it->walk_tried || it->filtered || it->nested || it->n_met < WALK_FROM)
+                return;
+        it->walk_tried = true;
+        if (taskwalk_new(it->n_slots, &it->walk) < 0)
+                return;
+        memcpy(taskwalk_slots(it->walk), it->slots, size);
+        munmap(it->slots, size);
+        it->slots = taskwalk_slots(it->walk);
+}
+
+/* Those that ran, one by one. -E2BIG: there are too many for that. */
+static int walk_pass(
+        struct taskiter *it, int (*each)(void *arg, const struct wire_task *w), void *arg)
+{
+        const int32_t *tids;
+        size_t n;
+        int r = taskwalk_run(it->walk, it->pass, &it->n_same, &tids, &n);
+
+        if (r == 0 && n > it->n_met / 2)
+                return -E2BIG;
+        for (size_t i = 0; i < n && r == 0; i++) {
+                const struct taskiter_scope one = { .tid = tids[i] };
+
+                r = scope_read(it, &one, false, each, arg);
+                if (r == -ESRCH)
+                        r = 0; /* it has ended */
+        }
+        return r;
+}
+
+int taskiter_pass(struct taskiter *it, const struct taskiter_scope *scope,
+        int (*each)(void *arg, const struct wire_task *w), void *arg)
+{
+        struct wire_settings *settings = &it->program->bss->settings;
+        bool all = !scope->pid && !scope->tid;
+        int r = -E2BIG;
+
+        sched_yield(); /* brings the clock up to date */
+        if (all && !scope->fresh)
+                walk_load(it);
+        it->pass = ++settings->passes;
+        settings->n_same = 0;
+        it->n_sent = it->n_same = 0;
+        if (it->walk && all && !scope->fresh && it->n_met < WALK_UNTIL)
+                r = walk_pass(it, each, arg);
+        if (r != -E2BIG)
+                return r;
+        /* The program that reads has no slots any more, if there is a walk. */
+        r = scope_read(it, scope, !scope->fresh && !it->walk, each, arg);
+        it->n_same = settings->n_same;
+        if (all)
+                it->n_met = it->n_same + it->n_sent;
+        return r;
 }
 
 void taskiter_set_until(struct taskiter *it, uint64_t exec_start_ns)
@@ -300,6 +373,11 @@ void taskiter_set_until(struct taskiter *it, uint64_t exec_start_ns)
 uint64_t taskiter_now_ns(const struct taskiter *it)
 {
         return it->program->bss->settings.now_ns;
+}
+
+size_t taskiter_same(const struct taskiter *it)
+{
+        return it->n_same;
 }
 
 uint32_t taskiter_pass_number(const struct taskiter *it)

@@ -56,6 +56,9 @@ void taskiter_set_until(struct taskiter *it, uint64_t exec_start_ns);
 /* After a pass: the queue clock of the CPU it began on (of sched_info.last_queued), then. */
 uint64_t taskiter_now_ns(const struct taskiter *it);
 
+/* How many threads the latest pass, if it was over all, met and did not send. */
+size_t taskiter_same(const struct taskiter *it);
+
 /* Number of the latest pass, which slots of threads that it met have. */
 uint32_t taskiter_pass_number(const struct taskiter *it);
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* See taskorder.h. Numbers are sorted, not entries: these are large, and change their places. */
 #include "capture/taskorder.h"
 
 #include <errno.h>
@@ -10,31 +11,31 @@
 struct taskorder {
         struct tasktable *table;
         size_t n;
-        uint32_t numbers[]; /* of entries */
+        uint64_t keys[]; /* PID, and TID in the lower half */
 };
 
-static int entry_compare(const void *a, const void *b, void *table)
+static int key_compare(const void *a, const void *b)
 {
-        const struct wire_task *x = &tasktable_entry(table, *(const uint32_t *)a)->task;
-        const struct wire_task *y = &tasktable_entry(table, *(const uint32_t *)b)->task;
+        const uint64_t *x = a, *y = b;
 
-        if (x->pid != y->pid)
-                return x->pid < y->pid ? -1 : 1;
-        return (x->tid > y->tid) - (x->tid < y->tid);
+        return (*x > *y) - (*x < *y);
 }
 
-int taskorder_new(struct tasktable *tt, struct taskorder **ret_order)
+int taskorder_new(struct tasktable *table, struct taskorder **ret_order)
 {
-        size_t n = tasktable_count(tt);
-        struct taskorder *o = malloc(sizeof(*o) + n * sizeof(*o->numbers));
+        size_t n = tasktable_count(table);
+        struct taskorder *o = malloc(sizeof(*o) + n * sizeof(*o->keys));
 
         if (!o)
                 return -ENOMEM;
-        o->table = tt;
+        o->table = table;
         o->n = n;
-        for (size_t i = 0; i < n; i++)
-                o->numbers[i] = (uint32_t)i;
-        qsort_r(o->numbers, n, sizeof(*o->numbers), entry_compare, tt);
+        for (size_t i = 0; i < n; i++) {
+                const struct wire_task *w = &tasktable_entry(table, i)->task;
+
+                o->keys[i] = (uint64_t)w->pid << 32 | (uint32_t)w->tid;
+        }
+        qsort(o->keys, n, sizeof(*o->keys), key_compare);
         *ret_order = o;
         return 0;
 }
@@ -44,22 +45,23 @@ void taskorder_free(struct taskorder *o)
         free(o);
 }
 
-struct taskentry *taskorder_entry(const struct taskorder *o, size_t i)
-{
-        return i < o->n ? tasktable_entry(o->table, o->numbers[i]) : NULL;
-}
-
 size_t taskorder_first(const struct taskorder *o, pid_t pid)
 {
+        uint64_t key = (uint64_t)pid << 32;
         size_t low = 0, high = o->n;
 
         while (low < high) {
                 size_t middle = (low + high) / 2;
 
-                if (taskorder_entry(o, middle)->task.pid < pid)
+                if (o->keys[middle] < key)
                         low = middle + 1;
                 else
                         high = middle;
         }
         return low;
+}
+
+struct taskentry *taskorder_entry(const struct taskorder *o, size_t i)
+{
+        return i < o->n ? tasktable_find(o->table, (pid_t)(uint32_t)o->keys[i]) : NULL;
 }

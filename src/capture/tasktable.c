@@ -13,9 +13,10 @@
 #include "symbol/kernelnames.h"
 #include "symbol/stacktext.h"
 
-#define LINE_MAX_TEXT 8 /* "[<0>] " and a newline */
-#define FORGOTTEN 256   /* samples of something else */
-#define FEW 8           /* processes that are gone through more quickly one by one */
+#define LINE_MAX_TEXT 8   /* "[<0>] " and a newline */
+#define FORGOTTEN 256     /* samples of something else */
+#define FEW 8             /* processes that are gone through more quickly one by one */
+#define STACKS_SPARE 4096 /* that nobody has at the moment, but may have again */
 
 struct known {
         UT_hash_handle hh;
@@ -27,13 +28,14 @@ struct tasktable {
         bool beside;
         struct kernelnames *names;
         struct taskentry *entries;
+        uint64_t (*regs)[WIRE_REGS_MAX]; /* of each; NULL: none has any so far */
         size_t n, size;
         uint32_t *places; /* by TID: number of an entry + 1; 0: free */
         size_t n_places;  /* a power of two, at least twice as many */
         struct known *stacks;
-        unsigned n_stacks;
         uint32_t sample;
-        size_t changed;
+        size_t changed; /* in this sample: records, */
+        size_t met;     /* and threads that had one */
 };
 
 static int names_ask(void *arg, const uint64_t *addresses, size_t n, const char *ret_texts[])
@@ -72,6 +74,7 @@ void tasktable_free(struct tasktable *tt)
         }
         kernelnames_free(tt->names);
         free(tt->entries);
+        free(tt->regs);
         free(tt->places);
         free(tt);
 }
@@ -81,10 +84,10 @@ char task_state_letter(uint32_t state)
         static const char letters[] = "RSDTtXZP";
         uint32_t reported = state & 0x7f;
 
-        if ((state & 0x402) == 0x402) /* TASK_IDLE */
-                return 'I';
         if (state & (0x1000 | 0x8000)) /* TASK_RTLOCK_WAIT, TASK_FROZEN */
                 return 'D';
+        if ((state & 0x402) == 0x402) /* TASK_IDLE */
+                return 'I';
         return letters[reported ? 32 - __builtin_clz(reported) : 0];
 }
 
@@ -112,6 +115,16 @@ static int places_make(struct tasktable *tt, size_t n)
         return 0;
 }
 
+static int regs_make(struct tasktable *tt, size_t size)
+{
+        void *regs = reallocarray(tt->regs, size, sizeof(*tt->regs));
+
+        if (!regs)
+                return -ENOMEM;
+        tt->regs = regs;
+        return 0;
+}
+
 static int room_make(struct tasktable *tt)
 {
         size_t size = tt->size ? tt->size * 2 : 256;
@@ -123,6 +136,8 @@ static int room_make(struct tasktable *tt)
         if (!entries)
                 return -ENOMEM;
         tt->entries = entries;
+        if (tt->regs && regs_make(tt, size) < 0)
+                return -ENOMEM;
         tt->size = size;
         return places_make(tt, size * 2);
 }
@@ -149,6 +164,11 @@ struct taskentry *tasktable_entry(struct tasktable *tt, size_t index)
         return index < tt->n ? &tt->entries[index] : NULL;
 }
 
+const uint64_t *tasktable_regs(const struct tasktable *tt, const struct taskentry *e)
+{
+        return e->task.flags & WIRE_REGS ? tt->regs[e - tt->entries] : NULL;
+}
+
 static struct kstack *stack_keep(struct tasktable *tt, const uint64_t *frames, size_t n)
 {
         size_t len = n * sizeof(*frames);
@@ -162,11 +182,30 @@ static struct kstack *stack_keep(struct tasktable *tt, const uint64_t *frames, s
         k = calloc(1, sizeof(*k) + len);
         if (!k)
                 return NULL;
-        k->stack.id = tt->n_stacks++;
         k->stack.n_frames = n;
         memcpy(k->stack.frames, frames, len);
         HASH_ADD_KEYPTR_BYHASHVALUE(hh, tt->stacks, k->stack.frames, len, hash, k);
         return &k->stack;
+}
+
+/* Who looks for days meets ever more stacks: those that nobody has any more are dropped. */
+static void stacks_trim(struct tasktable *tt)
+{
+        struct known *k, *next;
+
+        if (HASH_COUNT(tt->stacks) < tt->n + STACKS_SPARE)
+                return;
+        for (size_t i = 0; i < tt->n; i++)
+                if (tt->entries[i].stack)
+                        tt->entries[i].stack->sample = tt->sample;
+        HASH_ITER(hh, tt->stacks, k, next)
+        {
+                if (k->stack.sample == tt->sample)
+                        continue;
+                HASH_DEL(tt->stacks, k);
+                free(k->stack.text);
+                free(k);
+        }
 }
 
 /* Remember it, so that the kernel leaves it out while it does not run. */
@@ -205,13 +244,18 @@ static int record_take(void *arg, const struct wire_task *w)
                         return r;
                 e = &tt->entries[tt->n];
                 e->task.tid = w->tid;
+                e->seen = 0;
                 tt->places[place_of(tt, w->tid)] = (uint32_t)tt->n + 1;
                 tt->n++;
         }
         e->task = *w;
-        if (wire_regs(w))
-                memcpy(e->regs, wire_regs(w), sizeof(e->regs));
+        if (wire_regs(w)) {
+                if (!tt->regs && regs_make(tt, tt->size) < 0)
+                        return -ENOMEM;
+                memcpy(tt->regs[e - tt->entries], wire_regs(w), sizeof(*tt->regs));
+        }
         e->stack = stack_keep(tt, wire_frames(w), w->n_frames);
+        tt->met += e->seen != tt->sample;
         e->sample = e->seen = tt->sample;
         if (!tt->beside)
                 slot_write(tt, w);
@@ -231,6 +275,9 @@ static void ended_drop(struct tasktable *tt, const struct taskiter_scope *scope)
         uint32_t pass = taskiter_pass_number(tt->iter);
         bool dropped = false;
 
+        /* As many as there are: nobody has to be looked for. */
+        if (!scope->pid && !scope->tid && tt->met + taskiter_same(tt->iter) == tt->n)
+                return;
         for (size_t i = 0; i < tt->n;) {
                 struct taskentry *e = &tt->entries[i];
                 struct wire_slot *s;
@@ -250,6 +297,8 @@ static void ended_drop(struct tasktable *tt, const struct taskiter_scope *scope)
                 if (s)
                         s->tid = 0;
                 *e = tt->entries[--tt->n];
+                if (tt->regs)
+                        memcpy(tt->regs[i], tt->regs[tt->n], sizeof(*tt->regs));
                 dropped = true;
         }
         if (!dropped)
@@ -265,7 +314,8 @@ int tasktable_sample(struct tasktable *tt, const struct taskiter_scope *scope, s
         int r;
 
         tt->sample++;
-        tt->changed = 0;
+        tt->changed = tt->met = 0;
+        stacks_trim(tt);
         if (!tt->beside && taskiter_is_foreign(tt->iter))
                 slots_restore(tt);
         r = taskiter_pass(tt->iter, &asked, record_take, tt);

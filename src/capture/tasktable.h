@@ -15,8 +15,8 @@
 
 #include "capture/taskiter.h"
 
-struct kstack { /* one of the distinct stacks */
-        unsigned id;
+struct kstack {          /* one of the distinct stacks */
+        uint32_t sample; /* the latest one that asked who has it */
         size_t n_frames;
         char *text; /* as /proc/PID/stack has it; NULL: not asked for yet */
         size_t text_len;
@@ -25,10 +25,9 @@ struct kstack { /* one of the distinct stacks */
 
 struct taskentry {
         struct wire_task task;
-        uint64_t regs[WIRE_REGS_MAX]; /* if task.flags say so */
         struct kstack *stack;
         uint32_t sample; /* in which it was read */
-        uint32_t seen;   /* the latest one that met it */
+        uint32_t seen;   /* the latest one that met it, as far as that had to be noted */
 };
 
 struct tasktable;
@@ -51,6 +50,9 @@ uint32_t tasktable_sample_number(const struct tasktable *tt);
 
 size_t tasktable_count(const struct tasktable *tt);
 struct taskentry *tasktable_entry(struct tasktable *tt, size_t index);
+/* Its WIRE_REGS_MAX registers; NULL: it has none. */
+const uint64_t *tasktable_regs(const struct tasktable *tt, const struct taskentry *e);
+
 /* NULL: no such thread. */
 struct taskentry *tasktable_find(struct tasktable *tt, pid_t tid);
 

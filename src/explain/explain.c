@@ -461,12 +461,14 @@ static void situations_clear(struct explainer *e)
         }
 }
 
-int explain_snapshot(struct snapshot *s)
+static int processes_explain(struct snapshot *s, bool kernel_only)
 {
         struct explainer e = { .snapshot = s, .arena = s->arena };
         int r = 0;
 
         for_each_process(p, s) {
+                if (kernel_only && !p->kernel)
+                        continue;
                 for_each_thread(t, p)
                         if (r == 0)
                                 r = explain_thread(&e, t);
@@ -475,4 +477,14 @@ int explain_snapshot(struct snapshot *s)
         }
         situations_clear(&e);
         return r < 0 ? r : arena_failed(s->arena) ? -ENOMEM : 0;
+}
+
+int explain_snapshot(struct snapshot *s)
+{
+        return processes_explain(s, false);
+}
+
+int explain_kernel(struct snapshot *s)
+{
+        return processes_explain(s, true);
 }

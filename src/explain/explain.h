@@ -6,3 +6,6 @@ struct snapshot;
 
 /* Fills wait of every thread. 0 or -ENOMEM. */
 int explain_snapshot(struct snapshot *s);
+
+/* Those of kernel threads alone. */
+int explain_kernel(struct snapshot *s);

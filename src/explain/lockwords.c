@@ -27,7 +27,8 @@ static const struct {
         { "kernel-mutex", "do_epoll_ctl|ep_insert|ep_remove|eventpoll_release_file",
                 "the lock of an epoll set" },
         { "kernel-rwsem",
-                "vm_mmap_pgoff|__vm_munmap|do_mprotect_pkey|do_madvise|sys:brk|sys:mremap|"
+                "vm_mmap_pgoff|__vm_munmap|do_mprotect_pkey|do_madvise|madvise_lock|sys:brk|sys:"
+                "mremap|"
                 "lock_mm_and_find_vma|do_user_addr_fault|vm_brk_flags|do_mlock|sys:munmap|"
                 "ksys_mmap_pgoff|sys:mlockall|apply_vma_lock_flags",
                 "the lock of its process's memory map" },

@@ -405,6 +405,17 @@ static void *lock_write(void *arg)
         return arg;
 }
 
+/* And this one, for reading, in a way that the kernel notes (6.17): not killable. */
+static void *lock_cold(void *arg)
+{
+        void *page = must_map(
+                mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+
+        wait_turn(2);
+        must(madvise(page, PAGE, MADV_COLD), "madvise");
+        return arg;
+}
+
 /* execve(2) takes the old memory's lock with exec_update_lock held, which /proc wants too. */
 static int exec_behind_lock(void *arg)
 {
@@ -428,6 +439,7 @@ static void victim_lock(void)
         stage.shared->child = child;
         thread_start(lock_read, NULL);
         thread_start(lock_write, NULL);
+        thread_start(lock_cold, NULL);
         meet();
         pause();
 }

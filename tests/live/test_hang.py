@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import random
+import re
 import resource
 import subprocess
 import tempfile
@@ -154,6 +155,25 @@ def hanging_targets_among_all():
             check(set(pids.values()) <= shown, f"left out: {set(pids.values()) - shown}")
             check(missing(document), "nothing is said to be missing")
         Looked("sleep").check(took_s=2 + MARGIN_S)
+
+
+@test
+def memory_lock_and_its_last_reader():
+    """Of readers the kernel keeps the last one that came: told as evidence, not as the holder."""
+    with hanging() as (_, pids):
+        document = Looked("--json", "--source=bpf", pids["lock"]).check().json()
+    waits = {t["tid"]: t["wait"] for t in document["threads"]}
+    told = [w for w in waits.values() if w.get("rule") == "kernel-lock"]
+    if not told:
+        release = tuple(map(int, re.findall(r"\d+", os.uname().release)[:2]))
+        check(release < (6, 17) or not document["threads"], f"no lock is told: {waits}")
+        raise Skip("this kernel does not tell who waits for such a lock")
+    (reader,) = [tid for tid, w in waits.items() if w["reason"] == "reply"]
+    for wait in told:
+        check_equal((wait["object"]["kind"], wait["on"]), ("kernel-rwsem", []), "lock and holders")
+        check(f"last taken for reading by hang-fuse ({pids['lock']}, thread {reader})"
+              in " ".join(wait["evidence"]), wait)
+        check("held by" not in wait["text"] and "memory map" in wait["text"], wait)
 
 
 @test

@@ -51,6 +51,10 @@ struct task_struct___blocked_on {
         struct mutex *blocked_on;
 };
 
+struct mutex___magic {
+        void *magic;
+};
+
 struct semaphore___holder {
         unsigned long last_holder;
 };
@@ -122,12 +126,24 @@ static inline u64 task_blocker(struct task_struct *t)
         return bpf_core_field_exists(now->blocker) ? now->blocker : 0;
 }
 
-/* The mutex it sleeps on: with CONFIG_DEBUG_MUTEXES a struct of another type before 6.17. */
+/*
+ * The mutex it sleeps on, since 6.17. With CONFIG_DEBUG_MUTEXES there was such a field before, but
+ * of another type, which CO-RE does not tell: then a mutex has a pointer to itself
+ * (include/linux/mutex_types.h), and what has none is no mutex.
+ */
 static inline u64 task_blocked_on(struct task_struct *t)
 {
         struct task_struct___blocked_on *now = (void *)t;
+        u64 address, magic = 0;
 
-        return bpf_core_field_exists(now->blocked_on) ? (u64)BPF_CORE_READ(now, blocked_on) : 0;
+        if (!bpf_core_field_exists(now->blocked_on))
+                return 0;
+        address = (u64)BPF_CORE_READ(now, blocked_on);
+        if (!bpf_core_field_exists(struct mutex___magic, magic))
+                return address;
+        bpf_probe_read_kernel(&magic, sizeof(magic),
+                (void *)address + bpf_core_field_offset(struct mutex___magic, magic));
+        return magic == address ? address : 0;
 }
 
 /* Where it says who took it last; 0: nowhere: since 6.16, with CONFIG_DETECT_HUNG_TASK_BLOCKER

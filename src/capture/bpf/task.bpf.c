@@ -15,6 +15,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "drift.bpf.h"
+#include "slots.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
@@ -24,14 +25,6 @@ const volatile uint32_t filtered; /* settings has filters */
 
 struct wire_settings settings;
 struct wire_names names;
-
-struct {
-        __uint(type, BPF_MAP_TYPE_ARRAY);
-        __uint(map_flags, BPF_F_MMAPABLE);
-        __uint(max_entries, 1024); /* the reader sets it before loading */
-        __type(key, u32);
-        __type(value, struct wire_slot);
-} slots SEC(".maps");
 
 /* Too large for the stack of a program; one reader at a time. */
 static struct {
@@ -69,25 +62,6 @@ static int process_number(struct task_struct *t)
 {
         return nested ? pid_number(BPF_CORE_READ(t, group_leader, thread_pid))
                       : BPF_CORE_READ(t, tgid);
-}
-
-/* 1: the slot of this thread says that nothing has happened. */
-static int is_known(struct task_struct *t, int tid, u64 switches)
-{
-        for (u32 i = 0; i < WIRE_PROBES; i++) {
-                u32 key = ((u32)tid + i) & settings.slots_mask;
-                struct wire_slot *s = bpf_map_lookup_elem(&slots, &key);
-
-                /* Behind a place that was given up there may be more. */
-                if (!s || s->tid != (u32)tid)
-                        continue;
-                if (s->start_ns != t->start_boottime)
-                        return 0;
-                s->pass = settings.pass;
-                /* On a CPU it does things without being switched. */
-                return s->switches == switches && !t->on_cpu;
-        }
-        return 0;
 }
 
 static int passes_filters(struct task_struct *t)
@@ -301,7 +275,7 @@ int dump(struct bpf_iter__task *ctx)
         if (filtered && !passes_filters(t))
                 return 0;
         tid = task_number(t);
-        if (settings.pass && is_known(t, tid, t->nvcsw + t->nivcsw)) {
+        if (settings.pass && slot_is_right(t, tid, settings.pass, settings.slots_mask)) {
                 settings.n_same++;
                 return 0;
         }

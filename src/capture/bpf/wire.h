@@ -104,6 +104,15 @@ struct wire_settings {
         uint64_t now_ns; /* answer: queue clock of the reader's CPU, when it last looked at it */
 };
 
+#define WIRE_RAN_MAX 4096
+struct wire_walk { /* of walk.bpf.c */
+        uint32_t pass;
+        uint32_t slots_mask;
+        uint32_t n_same; /* answer: threads whose slots said so */
+        uint32_t n_ran;  /* answer: the others; of more than WIRE_RAN_MAX, the first */
+        int32_t ran[WIRE_RAN_MAX];
+};
+
 #define WIRE_NAMES 32
 #define WIRE_NAME_MAX 640 /* KSYM_SYMBOL_LEN of 6.18 is 512 + 56 + some */
 struct wire_names {

@@ -129,13 +129,22 @@ ELSEWHERE = {
     "io-uring-inlined": "io-uring-wait",
 }
 
+# What scenes come to where the C library's inner functions have no names (libc6-dbg): it jumps to
+# them from those that have.
+WITHOUT_NAMES = {
+    "mutex-robust":
+        "mutex-robust mutex-shared-robust mutex-shared-robust-inside mutex-namespace-robust",
+    "mutex-memory": "mutex-protect mutex-timed",
+}
+WITHOUT_NAMES_NONE = ("join", "semaphore")
+
 # Whether it is on a CPU just then, a busy machine decides.
 MOMENTARY = ("running", "running-or-ready")
 
 
 def rules_of(scene):
-    return " ".join(rule for table in (RULES, ELSEWHERE) for rule, scenes in table.items()
-                    if scene in scenes.split())
+    return " ".join(rule for table in (RULES, ELSEWHERE, WITHOUT_NAMES)
+                    for rule, scenes in table.items() if scene in scenes.split())
 
 
 def write_rules(seen, skipped):

@@ -189,7 +189,7 @@ def deep_recursion():
         check(len(frames) <= 300, f"{len(frames)} frames")
         check_equal(frames[-1]["symbol"], "_start", "outermost frame")
         check("user_stack_gap" not in thread, thread.get("user_stack_gap"))
-        names = [f["symbol"] for f in frames]
+        names = [f.get("symbol") for f in frames]
         total = len(frames) + thread["user_stack_left_out"]
         others = len([name for name in names if name != "recurse"])
         check_equal(total - others, depth + 1, "calls of recurse")
@@ -236,7 +236,9 @@ def verdicts():
     need_registers()
     for flags in (("-O0",), ("-O2",), ("-O2", "-static")):
         with ready(build("threads.c", *flags)) as pid:
-            check_verdicts(document(pid)["threads"])
+            threads = document(pid)["threads"]
+            named = any("__libc_start_call_main" in symbols(thread) for thread in threads)
+            check_verdicts(threads, by_exports=not named)
             plain_futexes = document("--no-user", pid)["threads"]
             check(not any("user_stack" in thread for thread in plain_futexes), "user stacks")
             told = {thread["wait"]["reason"] for thread in plain_futexes}

@@ -232,6 +232,51 @@ void symtab_sort(struct symtab *t)
         }
 }
 
+/*
+ * Of an address, symtab_find() looks at those that cover it, the nearest label before it, and
+ * whether anything with a size begins and ends between these two: if any does, the nearest one.
+ */
+struct near {
+        uint64_t address, label, sized; /* where the nearest ones begin */
+};
+
+static bool entry_is_near(const struct entry *e, const struct near *near, size_t n)
+{
+        for (size_t i = 0; i < n; i++)
+                if (e->address <= near[i].address &&
+                        (e->end > near[i].address || e->address == near[i].label ||
+                                e->address == near[i].sized))
+                        return true;
+        return false;
+}
+
+void symtab_sort_near(struct symtab *t, const uint64_t *addresses, size_t n)
+{
+        struct near near[SYMTAB_FEW];
+        size_t kept = 0;
+
+        if (n <= SYMTAB_FEW) {
+                for (size_t i = 0; i < n; i++)
+                        near[i] = (struct near){ .address = addresses[i] };
+                for (size_t i = 0; i < t->n; i++) {
+                        const struct entry *e = &t->entries[i];
+
+                        for (size_t j = 0; j < n; j++) {
+                                uint64_t *nearest =
+                                        e->end > e->address ? &near[j].sized : &near[j].label;
+
+                                if (e->address <= near[j].address && e->address > *nearest)
+                                        *nearest = e->address;
+                        }
+                }
+                for (size_t i = 0; i < t->n; i++)
+                        if (entry_is_near(&t->entries[i], near, n))
+                                t->entries[kept++] = t->entries[i];
+                t->n = kept;
+        }
+        symtab_sort(t);
+}
+
 static unsigned bind_value(const struct entry *e)
 {
         return e->bind == STB_GLOBAL ? 3 : e->bind == STB_WEAK ? 2 : e->bind == STB_LOCAL ? 1 : 0;

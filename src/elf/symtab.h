@@ -25,6 +25,9 @@ void symtab_free(struct symtab *t);
 void symtab_add(struct symtab *t, Elf *elf, uint32_t type);
 void symtab_sized(struct symtab *t); /* drop those without a size */
 void symtab_sort(struct symtab *t);
+/* Instead, where few addresses will be looked for, and no others: most of the time is sorting. */
+#define SYMTAB_FEW 32
+void symtab_sort_near(struct symtab *t, const uint64_t *addresses, size_t n);
 size_t symtab_count(const struct symtab *t);
 
 /* The symbol that covers the address. 0: none does; 1. */

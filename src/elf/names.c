@@ -23,6 +23,7 @@
 
 struct names {
         struct module *m;
+        struct symbols symbols;
         struct text text;
         struct wire_name *list;
         struct wire_inlined *inlined;
@@ -44,10 +45,10 @@ static uint32_t add_function(struct names *n, const char *symbol)
 
 static void name_symbols(struct names *n, uint64_t address, struct wire_name *name)
 {
-        const struct symtab *symbols = module_symbols(n->m), *exported = module_exported(n->m);
+        const struct symtab *symbols = n->symbols.symbols, *exported = n->symbols.exported;
         struct symbol s;
 
-        if (symbols && symtab_find(symbols, address, false, &s)) {
+        if (symbols && symtab_find(symbols, address, &s)) {
                 char plain[TEXT_STRING_MAX + 1];
                 size_t length = strcspn(s.name, "@"); /* "write@@GLIBC_2.2.5" */
 
@@ -60,7 +61,7 @@ static void name_symbols(struct names *n, uint64_t address, struct wire_name *na
                 name->offset = address - s.address;
                 name->size = s.size;
         }
-        if (exported && symtab_find(exported, address, true, &s) && s.size)
+        if (exported && symtab_find(exported, address, &s) && s.size)
                 name->exported = add_string(n, s.name);
 }
 
@@ -255,6 +256,7 @@ int names_answer(struct module *m, enum elf_names what, const uint64_t *addresse
         struct names names = { .m = m, .list = calloc(n ? n : 1, sizeof(struct wire_name)) };
         int r = names.list ? 0 : -ENOMEM;
 
+        symbols_init(&names.symbols, m, addresses, n);
         for (size_t i = 0; i < n && r == 0; i++) {
                 struct wire_name *name = &names.list[i];
 
@@ -270,6 +272,7 @@ int names_answer(struct module *m, enum elf_names what, const uint64_t *addresse
                 r = names_pack(&names, n, ret_answer);
         free(names.list);
         free(names.inlined);
+        symbols_done(&names.symbols);
         text_done(&names.text);
         return r;
 }

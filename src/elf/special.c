@@ -103,7 +103,7 @@ void special_correct(struct module *m, uint64_t address, struct cfi_row *row)
         struct symbol s;
 
         if (row->status != CFI_ROW || !is_go(m) || !module_symbols(m) ||
-                !symtab_find(module_symbols(m), address, false, &s))
+                !symtab_find(module_symbols(m), address, &s))
                 return;
         /* The goroutine has been left for good: this is where the thread's own stack begins. */
         for (size_t i = 0; i < ARRAY_SIZE(ends); i++)

@@ -30,11 +30,16 @@ struct entry {
 struct symtab {
         struct entry *entries;
         size_t n, max;
+        bool plain_first;
 };
 
-struct symtab *symtab_new(void)
+struct symtab *symtab_new(bool plain_first)
 {
-        return calloc(1, sizeof(struct symtab));
+        struct symtab *t = calloc(1, sizeof(*t));
+
+        if (t)
+                t->plain_first = plain_first;
+        return t;
 }
 
 void symtab_free(struct symtab *t)
@@ -227,6 +232,51 @@ void symtab_sort(struct symtab *t)
         }
 }
 
+/*
+ * Of an address, symtab_find() looks at those that cover it, the nearest label before it, and
+ * whether anything with a size begins and ends between these two: if any does, the nearest one.
+ */
+struct near {
+        uint64_t address, label, sized; /* where the nearest ones begin */
+};
+
+static bool entry_is_near(const struct entry *e, const struct near *near, size_t n)
+{
+        for (size_t i = 0; i < n; i++)
+                if (e->address <= near[i].address &&
+                        (e->end > near[i].address || e->address == near[i].label ||
+                                e->address == near[i].sized))
+                        return true;
+        return false;
+}
+
+void symtab_sort_near(struct symtab *t, const uint64_t *addresses, size_t n)
+{
+        struct near near[SYMTAB_FEW];
+        size_t kept = 0;
+
+        if (n <= SYMTAB_FEW) {
+                for (size_t i = 0; i < n; i++)
+                        near[i] = (struct near){ .address = addresses[i] };
+                for (size_t i = 0; i < t->n; i++) {
+                        const struct entry *e = &t->entries[i];
+
+                        for (size_t j = 0; j < n; j++) {
+                                uint64_t *nearest =
+                                        e->end > e->address ? &near[j].sized : &near[j].label;
+
+                                if (e->address <= near[j].address && e->address > *nearest)
+                                        *nearest = e->address;
+                        }
+                }
+                for (size_t i = 0; i < t->n; i++)
+                        if (entry_is_near(&t->entries[i], near, n))
+                                t->entries[kept++] = t->entries[i];
+                t->n = kept;
+        }
+        symtab_sort(t);
+}
+
 static unsigned bind_value(const struct entry *e)
 {
         return e->bind == STB_GLOBAL ? 3 : e->bind == STB_WEAK ? 2 : e->bind == STB_LOCAL ? 1 : 0;
@@ -238,7 +288,7 @@ static size_t underscores(const struct entry *e)
 }
 
 /* a before b, of two that cover the address. */
-static bool entry_better(const struct entry *a, const struct entry *b, bool plain_first)
+static bool entry_better(const struct symtab *t, const struct entry *a, const struct entry *b)
 {
         bool a_local = a->bind == STB_LOCAL, b_local = b->bind == STB_LOCAL;
 
@@ -246,7 +296,7 @@ static bool entry_better(const struct entry *a, const struct entry *b, bool plai
                 return b_local;
         if (a->address != b->address)
                 return a->address > b->address;
-        if (plain_first && a->end == b->end && underscores(a) != underscores(b))
+        if (t->plain_first && a->end == b->end && underscores(a) != underscores(b))
                 return underscores(a) < underscores(b);
         if (bind_value(a) != bind_value(b))
                 return bind_value(a) > bind_value(b);
@@ -271,8 +321,7 @@ static size_t symtab_before(const struct symtab *t, uint64_t address)
         return low;
 }
 
-int symtab_find(
-        const struct symtab *t, uint64_t address, bool plain_first, struct symbol *ret_symbol)
+int symtab_find(const struct symtab *t, uint64_t address, struct symbol *ret_symbol)
 {
         const struct entry *best = NULL, *label = NULL;
         size_t n = symtab_before(t, address), seen = 0;
@@ -281,13 +330,12 @@ int symtab_find(
         for (size_t i = n; i > 0 && seen < BACK_MAX; i--, seen++) {
                 const struct entry *e = &t->entries[i - 1];
 
-                if (e->end > address && (!best || entry_better(e, best, plain_first)))
+                if (e->end > address && (!best || entry_better(t, e, best)))
                         best = e;
                 if (e->end > e->address && e->end <= address)
                         between = true;
                 if (e->end == e->address && e->limit > address && !between &&
-                        (!label || (label->address == e->address &&
-                                           entry_better(e, label, plain_first))))
+                        (!label || (label->address == e->address && entry_better(t, e, label))))
                         label = e;
                 /* Nothing before this one reaches so far, and the nearest label is decided. */
                 if (e->furthest <= address && (best || label || between))

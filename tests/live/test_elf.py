@@ -369,6 +369,27 @@ def symbols_of_the_system():
 
 
 @test
+def names_one_by_one():
+    """A module that is asked for few addresses is not gone through as one that is for many: the
+    answers are the same."""
+    need_x86()
+    with tempfile.TemporaryDirectory() as directory:
+        for path in (LIBC, "/usr/lib/x86_64-linux-gnu/libcrypto.so.3", "/bin/bash",
+                     compiled(directory, "odd.so", "-shared", "-nostdlib", source="odd.S")):
+            if not os.path.exists(path):
+                continue
+            match = re.search(r"\] \.text\s+PROGBITS\s+(\w+) \w+ (\w+)", run("readelf", "-SW", path))
+            start, size = int(match[1], 16), int(match[2], 16)
+            chosen = random.Random(3)
+            addresses = [start + chosen.randrange(-40, size + 40) for _ in range(120)]
+            many = ask("names", path, addresses=addresses).splitlines()
+            few = []
+            for i in range(0, len(addresses), 6):
+                few += ask("names", path, addresses=addresses[i:i + 6]).splitlines()
+            check_equal(few, many, f"{path}")
+
+
+@test
 def names_of_languages():
     """Rust's two manglings, C++, and what only looks like it; the best of several names."""
     need_x86()

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * bench-crowd THREADS MUTEXES PROCESSES: a process whose threads wait for a few mutexes, each of
- * which one more thread holds; and processes that each wait for the next, through a pipe and a pair
- * of unix sockets in turn. Prints "ready"; lives until the end of its input.
+ * bench-crowd THREADS MUTEXES PROCESSES [FDS]: a process whose threads wait for a few mutexes, each
+ * of which one more thread holds; and processes that each wait for the next, through a pipe and a
+ * pair of unix sockets in turn. The FDS are open, half of pipes, half of sockets, in processes that
+ * rest, a thousand in each. Prints "ready" and its PID; lives until the end of its input.
  */
 #include <pthread.h>
 #include <signal.h>
@@ -15,6 +16,7 @@
 
 #define STACK_BYTES (64 * 1024)
 #define CHAIN 10 /* processes, of which the last one rests */
+#define FDS_EACH 1000
 
 static pthread_mutex_t *mutexes;
 static long n_mutexes;
@@ -99,19 +101,39 @@ static void chain_make(long n)
         }
 }
 
+/* Nobody waits for them: they are to be looked through. */
+static void keeper_make(long n)
+{
+        int ends[2];
+
+        switch (fork()) {
+        case -1:
+                perror("bench-crowd: fork");
+                exit(1);
+        case 0:
+                for (long i = 0; i < n; i += 4)
+                        if (pipe(ends) < 0 || socketpair(AF_UNIX, SOCK_STREAM, 0, ends) < 0)
+                                _exit(1);
+                process_run(-1, -1);
+        }
+}
+
 int main(int argc, char **argv)
 {
-        long n_threads = argc == 4 ? strtol(argv[1], NULL, 10) : 0;
-        long n_processes = argc == 4 ? strtol(argv[3], NULL, 10) : 0;
+        long n_threads = argc >= 4 ? strtol(argv[1], NULL, 10) : 0;
+        long n_processes = argc >= 4 ? strtol(argv[3], NULL, 10) : 0;
+        long n_fds = argc == 5 ? strtol(argv[4], NULL, 10) : 0;
         char byte;
 
-        n_mutexes = argc == 4 ? strtol(argv[2], NULL, 10) : 0;
+        n_mutexes = argc >= 4 ? strtol(argv[2], NULL, 10) : 0;
         if (n_mutexes < 1) {
-                fprintf(stderr, "usage: bench-crowd THREADS MUTEXES PROCESSES\n");
+                fprintf(stderr, "usage: bench-crowd THREADS MUTEXES PROCESSES [FDS]\n");
                 return 2;
         }
         for (long i = 0; i < n_processes; i += CHAIN)
                 chain_make(n_processes - i < CHAIN ? n_processes - i : CHAIN);
+        for (long i = 0; i < n_fds; i += FDS_EACH)
+                keeper_make(n_fds - i < FDS_EACH ? n_fds - i : FDS_EACH);
         mutexes = calloc((size_t)n_mutexes, sizeof(*mutexes));
         if (!mutexes)
                 return 1;

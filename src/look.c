@@ -10,12 +10,17 @@
 
 #include "base/arena.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/worker.h"
 #include "capture/session.h"
 #include "capture/taskiter.h"
 #include "explain/explain.h"
 #include "job.h"
 #include "model.h"
+#include "resolve/fdscan.h"
+
+/* What all processes have open is read once for a chain, unless that takes long. */
+#define SCAN_AGE_NS NS_PER_S
 
 /* What was captured by another look becomes part of s. */
 static void snapshot_join(struct snapshot *s, const struct snapshot *part)
@@ -66,7 +71,7 @@ int look_run(
         void *arg, struct snapshot *s, const struct owner *owners, size_t n, struct proof *proof)
 {
         struct look *l = arg;
-        const struct snapshot *first = l->job->snapshot;
+        struct snapshot *first = l->job->snapshot;
         struct job *j = arena_dup(s->arena, l->job, sizeof(*j));
         struct snapshot *part = arena_new_one(s->arena, struct snapshot);
         struct selection *selection = arena_new_one(s->arena, struct selection);
@@ -80,6 +85,9 @@ int look_run(
         part->monotonic_ns = first->monotonic_ns;
         part->boottime_ns = first->boottime_ns;
         part->has_clocks = first->has_clocks;
+        if (!proof && first->fd_scan &&
+                clock_ns(CLOCK_MONOTONIC) - first->fd_scan->at_ns < SCAN_AGE_NS)
+                part->fd_scan = first->fd_scan;
         j->snapshot = part;
         j->query = &l->query;
         if (l->session)
@@ -95,6 +103,7 @@ int look_run(
         r = worker_run(j->watch, l->query.timeout_ns, job_run, j);
         if (r < 0 && r != -ETIMEDOUT && r != -EIO)
                 return r;
+        first->fd_scan = part->fd_scan ? part->fd_scan : first->fd_scan;
         /* What was captured before it ran out of time is whole, too. */
         job_times(j, part);
         if (explain_snapshot(part) < 0)

@@ -19,6 +19,7 @@
 #include <sys/types.h>
 
 struct arena;
+struct fdscan;
 struct rule;
 struct syscall_desc;
 
@@ -409,6 +410,7 @@ struct snapshot {
         bool all;                   /* everything was asked for */
         bool some;                  /* targets were named: who else waits was not looked for */
         bool no_kernel;             /* kernel stacks are evidence, and not to be shown */
+        const struct fdscan *fd_scan; /* what all processes have open; NULL: not asked for */
         unsigned n_fd_scans;        /* times that the fd tables of all processes were read */
         struct deadlock *deadlocks; /* of matched threads, in order of their first members */
         bool has_deadlocks;         /* they were looked for */

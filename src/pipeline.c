@@ -35,6 +35,7 @@
 #include "capture/taskiter.h"
 #include "capture/tasktable.h"
 #include "explain/explain.h"
+#include "explain/userplace.h"
 #include "graph/chain.h"
 #include "graph/proof.h"
 #include "job.h"
@@ -179,7 +180,7 @@ int job_run(void *arg)
                 r = unwinder_new(io, j->watch, j->snapshot, j->query->timeout_ns, &j->unwound,
                         &recheck, session_stacks(j->session), &still.unwinder);
         if (r == 0 && still.unwinder && j->owners)
-                unwinder_without_lines(still.unwinder);
+                unwinder_only(still.unwinder, user_place_wanted);
         if (r == 0 && !j->captured)
                 r = job_capture(j, io, &still);
         if (r == 0 && j->clock)

@@ -15,8 +15,8 @@ void fileiter_free(struct fileiter *it)
         (void)it;
 }
 
-int fileiter_process(struct fileiter *it, pid_t pid,
-        void (*each)(void *arg, const struct wire_file *f), void *arg)
+int fileiter_files(struct fileiter *it, pid_t pid,
+        int (*each)(void *arg, const struct wire_file *f), void *arg)
 {
         (void)it, (void)pid, (void)each, (void)arg;
         return -ENOSYS;

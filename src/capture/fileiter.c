@@ -68,11 +68,13 @@ static int iterator_open(int program, pid_t pid)
 
         memset(&info, 0, sizeof(info));
         memset(&attr, 0, sizeof(attr));
-        info.task.pid = (uint32_t)pid;
         attr.link_create.prog_fd = (uint32_t)program;
         attr.link_create.attach_type = BPF_TRACE_ITER;
-        attr.link_create.iter_info = (uint64_t)(uintptr_t)&info;
-        attr.link_create.iter_info_len = sizeof(info);
+        if (pid) {
+                info.task.pid = (uint32_t)pid;
+                attr.link_create.iter_info = (uint64_t)(uintptr_t)&info;
+                attr.link_create.iter_info_len = sizeof(info);
+        }
         link = bpf_call(BPF_LINK_CREATE, &attr);
         if (link < 0)
                 return link;
@@ -92,8 +94,8 @@ static ssize_t records_read(int fd, void *buffer, size_t size)
         return n < 0 ? -errno : n;
 }
 
-int fileiter_process(struct fileiter *it, pid_t pid,
-        void (*each)(void *arg, const struct wire_file *f), void *arg)
+int fileiter_files(struct fileiter *it, pid_t pid,
+        int (*each)(void *arg, const struct wire_file *f), void *arg)
 {
         _cleanup_free_ struct wire_file *buffer = calloc(RECORDS, sizeof(*buffer));
         _cleanup_close_ int fd = iterator_open(it->program->progs.files.prog_fd, pid);
@@ -103,10 +105,14 @@ int fileiter_process(struct fileiter *it, pid_t pid,
                 return -ENOMEM;
         if (fd < 0)
                 return fd;
-        while ((n = records_read(fd, buffer, RECORDS * sizeof(*buffer))) > 0)
-                for (size_t i = 0; i < (size_t)n / sizeof(*buffer); i++)
-                        if (buffer[i].pid == pid)
-                                each(arg, &buffer[i]);
+        while ((n = records_read(fd, buffer, RECORDS * sizeof(*buffer))) > 0) {
+                for (size_t i = 0; i < (size_t)n / sizeof(*buffer); i++) {
+                        int r = !pid || buffer[i].pid == pid ? each(arg, &buffer[i]) : 0;
+
+                        if (r < 0)
+                                return r;
+                }
+        }
         return (int)n;
 }
 

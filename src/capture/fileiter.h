@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Pipes and sockets of a process whose table of fds may not be read (it has capabilities that
- * pwhy lacks), as a program inside the kernel sees them; and the userfaultfds of all. In the first
- * PID namespace only.
+ * Files that processes have open, as a program inside the kernel sees them: of the whole machine in
+ * one pass, and of a process whose table of fds may not be read (it has capabilities that pwhy
+ * lacks); and whom userfaultfds serve. In the first PID namespace only.
  */
 #pragma once
 
@@ -16,9 +16,12 @@ struct wire_userfault;
 int fileiter_new(struct fileiter **ret_iter);
 void fileiter_free(struct fileiter *it); /* NULL-safe */
 
-/* All of one process. -errno when not all could be had. */
-int fileiter_process(struct fileiter *it, pid_t pid,
-        void (*each)(void *arg, const struct wire_file *f), void *arg);
+/*
+ * All of one process, or of all (pid 0), the threads in the order of their numbers; each() may end
+ * it by a negative errno. -errno when not all could be had.
+ */
+int fileiter_files(struct fileiter *it, pid_t pid,
+        int (*each)(void *arg, const struct wire_file *f), void *arg);
 
 /* The userfaultfds of all processes. -errno when not all could be had. */
 int fileiter_userfaults(

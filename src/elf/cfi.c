@@ -14,6 +14,7 @@
 #include "elf/expression.h"
 #include "elf/module.h"
 #include "elf/signing.h"
+#include "elf/special.h"
 
 /* To open DWARF unpacks all of its sections, a hundred times the time of one row. */
 static bool has_debug_frame(const struct module *m)
@@ -204,8 +205,10 @@ void cfi_row(struct module *m, uint64_t address, struct cfi_row *ret_row)
         *ret_row = none;
         if (!registers_of(m->main.machine) || address == UINT64_MAX)
                 return;
-        if (cfi_ask(m, cfi_eh_frame(m), address, ret_row) && ret_row->status == CFI_ROW)
+        if (cfi_ask(m, cfi_eh_frame(m), address, ret_row) && ret_row->status == CFI_ROW) {
+                special_correct(m, address, ret_row);
                 return;
+        }
         /* A row that could be had from nowhere stays bad. */
         if (cfi_debug_frame(m)) {
                 struct cfi_row row = none;
@@ -213,4 +216,8 @@ void cfi_row(struct module *m, uint64_t address, struct cfi_row *ret_row)
                 if (cfi_ask(m, &m->debug_frame, address, &row))
                         *ret_row = row;
         }
+        if (ret_row->status == CFI_NONE)
+                special_row(m, address, ret_row);
+        else
+                special_correct(m, address, ret_row);
 }

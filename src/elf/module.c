@@ -264,6 +264,7 @@ static void module_forget(struct module *m)
         module_dwarf_close(m);
         symtab_free(m->symbols);
         m->symbols = NULL;
+        m->exported_only = false;
 }
 
 void module_close(struct module *m)

@@ -43,8 +43,10 @@ struct module {
         struct cfi_table eh_frame, debug_frame;
         struct signing *signing; /* arm64: which return addresses are signed; NULL: none */
         struct symtab *symbols;  /* of all images; NULL: not read yet */
-        struct symtab *exported; /* .dynsym of the file itself */
+        struct symtab *exported; /* .dynsym of the file itself… */
+        bool exported_only;      /* …which is all that there is */
         struct cuset *units;
+        bool go_tried, is_go;
         int64_t until_ns; /* CLOCK_MONOTONIC: when the request in hand has to be done */
 };
 

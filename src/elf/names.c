@@ -14,6 +14,7 @@
 #include "base/cleanup.h"
 #include "elf/demangle.h"
 #include "elf/module.h"
+#include "elf/symbols.h"
 #include "elf/symtab.h"
 #include "elf/text.h"
 #include "elf/units.h"
@@ -27,37 +28,6 @@ struct names {
         struct wire_inlined *inlined;
         size_t n_inlined, max_inlined;
 };
-
-/* .symtab of the file or of its debug file; else what there is: .dynsym and MiniDebugInfo. */
-static struct symtab *module_symbols(struct module *m)
-{
-        if (m->symbols)
-                return m->symbols;
-        m->symbols = symtab_new(false);
-        if (!m->symbols)
-                return NULL;
-        symtab_add(m->symbols, m->main.elf, SHT_SYMTAB);
-        if (symtab_count(m->symbols) == 0)
-                symtab_add(m->symbols, m->debug.elf, SHT_SYMTAB);
-        if (symtab_count(m->symbols) == 0) {
-                symtab_add(m->symbols, m->main.elf, SHT_DYNSYM);
-                symtab_add(m->symbols, module_mini(m), SHT_SYMTAB);
-        }
-        symtab_sort(m->symbols);
-        return m->symbols;
-}
-
-static struct symtab *module_exported(struct module *m)
-{
-        if (m->exported)
-                return m->exported;
-        m->exported = symtab_new(true);
-        if (!m->exported)
-                return NULL;
-        symtab_add(m->exported, m->main.elf, SHT_DYNSYM);
-        symtab_sort(m->exported);
-        return m->exported;
-}
 
 static uint32_t add_string(struct names *n, const char *s)
 {
@@ -77,7 +47,7 @@ static void name_symbols(struct names *n, uint64_t address, struct wire_name *na
         const struct symtab *symbols = module_symbols(n->m), *exported = module_exported(n->m);
         struct symbol s;
 
-        if (symbols && symtab_find(symbols, address, &s)) {
+        if (symbols && symtab_find(symbols, address, false, &s)) {
                 char plain[TEXT_STRING_MAX + 1];
                 size_t length = strcspn(s.name, "@"); /* "write@@GLIBC_2.2.5" */
 
@@ -90,7 +60,7 @@ static void name_symbols(struct names *n, uint64_t address, struct wire_name *na
                 name->offset = address - s.address;
                 name->size = s.size;
         }
-        if (exported && symtab_find(exported, address, &s) && s.size)
+        if (exported && symtab_find(exported, address, true, &s) && s.size)
                 name->exported = add_string(n, s.name);
 }
 

@@ -30,16 +30,11 @@ struct entry {
 struct symtab {
         struct entry *entries;
         size_t n, max;
-        bool plain_first;
 };
 
-struct symtab *symtab_new(bool plain_first)
+struct symtab *symtab_new(void)
 {
-        struct symtab *t = calloc(1, sizeof(*t));
-
-        if (t)
-                t->plain_first = plain_first;
-        return t;
+        return calloc(1, sizeof(struct symtab));
 }
 
 void symtab_free(struct symtab *t)
@@ -47,6 +42,16 @@ void symtab_free(struct symtab *t)
         if (t)
                 free(t->entries);
         free(t);
+}
+
+void symtab_sized(struct symtab *t)
+{
+        size_t n = 0;
+
+        for (size_t i = 0; i < t->n; i++)
+                if (t->entries[i].end > t->entries[i].address)
+                        t->entries[n++] = t->entries[i];
+        t->n = n;
 }
 
 size_t symtab_count(const struct symtab *t)
@@ -233,7 +238,7 @@ static size_t underscores(const struct entry *e)
 }
 
 /* a before b, of two that cover the address. */
-static bool entry_better(const struct symtab *t, const struct entry *a, const struct entry *b)
+static bool entry_better(const struct entry *a, const struct entry *b, bool plain_first)
 {
         bool a_local = a->bind == STB_LOCAL, b_local = b->bind == STB_LOCAL;
 
@@ -241,7 +246,7 @@ static bool entry_better(const struct symtab *t, const struct entry *a, const st
                 return b_local;
         if (a->address != b->address)
                 return a->address > b->address;
-        if (t->plain_first && a->end == b->end && underscores(a) != underscores(b))
+        if (plain_first && a->end == b->end && underscores(a) != underscores(b))
                 return underscores(a) < underscores(b);
         if (bind_value(a) != bind_value(b))
                 return bind_value(a) > bind_value(b);
@@ -266,7 +271,8 @@ static size_t symtab_before(const struct symtab *t, uint64_t address)
         return low;
 }
 
-int symtab_find(const struct symtab *t, uint64_t address, struct symbol *ret_symbol)
+int symtab_find(
+        const struct symtab *t, uint64_t address, bool plain_first, struct symbol *ret_symbol)
 {
         const struct entry *best = NULL, *label = NULL;
         size_t n = symtab_before(t, address), seen = 0;
@@ -275,12 +281,13 @@ int symtab_find(const struct symtab *t, uint64_t address, struct symbol *ret_sym
         for (size_t i = n; i > 0 && seen < BACK_MAX; i--, seen++) {
                 const struct entry *e = &t->entries[i - 1];
 
-                if (e->end > address && (!best || entry_better(t, e, best)))
+                if (e->end > address && (!best || entry_better(e, best, plain_first)))
                         best = e;
                 if (e->end > e->address && e->end <= address)
                         between = true;
                 if (e->end == e->address && e->limit > address && !between &&
-                        (!label || (label->address == e->address && entry_better(t, e, label))))
+                        (!label || (label->address == e->address &&
+                                           entry_better(e, label, plain_first))))
                         label = e;
                 /* Nothing before this one reaches so far, and the nearest label is decided. */
                 if (e->furthest <= address && (best || label || between))

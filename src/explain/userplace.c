@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "resolve/syscall.h"
 #include "symbol/stacktext.h"
 
 /* How C libraries and runtimes wait on a futex. */
@@ -44,6 +45,20 @@ static bool goes_on(const struct user_frame *inside, const struct user_frame *f)
 {
         return is_loader(inside) || is_loader(f) ||
                (inside->module && f->module && strcmp(inside->module, f->module) == 0);
+}
+
+bool user_place_wanted(const struct thread *t)
+{
+        const struct call *c = &t->call;
+
+        for (size_t i = 0; i < n_rules; i++) {
+                const struct rule *rule = &rules[i];
+
+                if ((rule->user || rule->caller || rule->user_within) &&
+                        (!rule->calls || (c->state == CALL_INSIDE && call_is(c, rule->calls))))
+                        return true;
+        }
+        return false;
 }
 
 void user_place_find(const struct user_stack *stack, struct user_place *ret_place)

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "explain/rules.h"
@@ -22,6 +23,9 @@ struct user_place {
         const char *leaf;
         const char *callers[USER_CALLERS_MAX]; /* of that, innermost first; NULL beyond them */
 };
+
+/* Does any rule ask for the user stack of a thread in that call? */
+bool user_place_wanted(const struct thread *t);
 
 /* Also for NULL. Nothing is known of frames that are not certain. */
 void user_place_find(const struct user_stack *stack, struct user_place *ret_place);

@@ -137,15 +137,16 @@ static void thread_read(struct procio *io, struct proof_thread *t)
 }
 
 /* A socket may have a timeout of its own (SO_RCVTIMEO), which only the kernel can tell. */
-static void socket_see(void *arg, const struct wire_file *f)
+static int socket_see(void *arg, const struct wire_file *f)
 {
         struct proof_thread *t = arg;
         unsigned ends = t->sends ? f->send_ends : f->receive_ends;
 
-        if (!f->is_socket || f->fd != t->fd || f->inode != t->inode)
-                return;
+        if (f->kind != WIRE_FILE_SOCKET || f->fd != t->fd || f->inode != t->inode)
+                return 0;
         t->endless |= ends == WIRE_TIMEOUT_NONE;
         t->calm &= ends != WIRE_TIMEOUT_SET;
+        return 0;
 }
 
 void proof_read(struct procio *io, struct proof *p)
@@ -162,7 +163,7 @@ void proof_read(struct procio *io, struct proof *p)
                 if (n_sockets++ == 0)
                         fileiter_new(&files);
                 if (files)
-                        fileiter_process(files, t->pid, socket_see, t);
+                        fileiter_files(files, t->pid, socket_see, t);
         }
         fileiter_free(files);
 }

@@ -271,11 +271,10 @@ void deadlock_write(struct page *p, const struct deadlock *d)
         const char *behind = "";
         bool ring = true;
 
-        for (size_t i = 0; i < d->n_members && ring; i++) {
-                ring = t && (i == 0 || t != d->members[0]);
-                t = ring ? t->toward : t;
+        for (size_t i = 1; ring && i <= d->n_members; i++) {
+                t = t->toward;
+                ring = t && (t == d->members[0]) == (i == d->n_members);
         }
-        ring = ring && t == d->members[0];
         if (d->n_behind)
                 behind = page_join(p, "; ", page_number(p, d->n_behind),
                         d->n_behind == 1 ? " more waits" : " more wait", " behind them", NULL);

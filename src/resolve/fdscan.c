@@ -20,6 +20,7 @@
 
 #include "capture/bpf/filewire.h"
 #include "capture/fileiter.h"
+#include "base/arena.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/procio.h"
@@ -36,78 +37,17 @@ struct pass {
         struct procio *io;
         struct fdscan *scan;
         int64_t end_ns;
-        bool init_seen;         /* process 1 and its table */
+        size_t cost,
+                patience; /* links read, threads compared; how many before the kernel is asked */
+        pid_t self;       /* pwhy, which nobody waits for; 0: not here */
+        bool init_seen;   /* process 1 and its table */
         struct fileiter *files; /* the kernel's own word; NULL: not asked, or not to be had */
         bool files_tried;
         pid_t refused; /* the last one that may not be looked into */
+        pid_t *met;    /* processes that the kernel has told of */
+        size_t n_met, room_met;
         bool no_memory;
 };
-
-uint32_t fdscan_name(const char *path)
-{
-        const char *slash = strrchr(path, '/');
-        uint32_t hash = 2166136261U; /* FNV-1a */
-
-        for (const char *c = slash ? slash + 1 : path; *c; c++)
-                hash = (hash ^ (unsigned char)*c) * 16777619U;
-        return hash;
-}
-
-static bool number_after(const char *link, const char *prefix, uint64_t *ret)
-{
-        size_t len = strlen(prefix);
-        uint64_t number;
-        char *end;
-
-        if (strncmp(link, prefix, len) != 0 || !isdigit((unsigned char)link[len]))
-                return false;
-        number = strtoull(link + len, &end, 10);
-        if (strcmp(end, prefix[len - 1] == '[' ? "]" : "") != 0)
-                return false;
-        *ret = number;
-        return true;
-}
-
-bool fdscan_link(const char *link, struct fd_entry *ret)
-{
-        static const struct {
-                const char *link;
-                enum fd_class class;
-        } exact[] = {
-                { "anon_inode:[eventfd]", FD_EVENTFD },
-                { "anon_inode:[userfaultfd]", FD_USERFAULT },
-                { "anon_inode:seccomp notify", FD_SECCOMP },
-                { "anon_inode:[seccomp notify]", FD_SECCOMP },
-                { "anon_inode:[fanotify]", FD_FANOTIFY },
-                { "/dev/fuse", FD_FUSE },
-                { "/dev/ptmx", FD_PTMX },
-                { "/dev/pts/ptmx", FD_PTMX },
-        };
-
-        ret->number = 0;
-        ret->name = 0;
-        if (number_after(link, "pipe:[", &ret->number)) {
-                ret->class = FD_PIPE;
-                return true;
-        }
-        if (number_after(link, "socket:[", &ret->number)) {
-                ret->class = FD_SOCKET;
-                return true;
-        }
-        if (number_after(link, "/dev/pts/", &ret->number)) {
-                ret->class = FD_PTS;
-                return true;
-        }
-        for (size_t i = 0; i < ARRAY_SIZE(exact); i++) {
-                if (strcmp(link, exact[i].link) != 0)
-                        continue;
-                ret->class = exact[i].class;
-                return true;
-        }
-        ret->class = FD_PATH;
-        ret->name = link[0] == '/' ? fdscan_name(link) : 0;
-        return link[0] == '/';
-}
 
 static void entry_add(struct pass *p, const struct fd_entry *e)
 {
@@ -160,17 +100,49 @@ static bool is_outside(struct procio *io)
                strcmp(link, FIRST_PID_NS) == 0;
 }
 
-static void file_add(void *arg, const struct wire_file *f)
+/* False: it cannot be said without its link. */
+static bool file_entry(const struct wire_file *f, struct fd_entry *ret, bool *ret_wanted)
 {
-        const struct fd_entry entry = {
-                .class = f->is_socket ? FD_SOCKET : FD_PIPE,
-                .number = f->inode,
-                .pid = f->pid,
-                .tid = f->tid,
-                .fd = f->fd,
-        };
+        char link[sizeof("anon_inode:") + WIRE_FILE_NAME];
 
-        entry_add(arg, &entry);
+        *ret = (struct fd_entry){ .pid = f->pid, .tid = f->tid, .fd = f->fd };
+        *ret_wanted = true;
+        switch (f->kind) {
+        case WIRE_FILE_PIPE:
+        case WIRE_FILE_SOCKET:
+                ret->class = f->kind == WIRE_FILE_PIPE ? FD_PIPE : FD_SOCKET;
+                ret->number = f->inode;
+                return true;
+        case WIRE_FILE_ANON:
+                snprintf(link, sizeof(link), "anon_inode:%.*s", WIRE_FILE_NAME - 1, f->name);
+                *ret_wanted = fdscan_link(link, ret);
+                return true;
+        case WIRE_FILE_NAMED:
+                ret->class = FD_PATH;
+                ret->name = fdscan_name(f->name);
+                return true;
+        default:
+                return false;
+        }
+}
+
+/* Of a process whose links may not be read. */
+static int file_add(void *arg, const struct wire_file *f)
+{
+        struct fd_entry entry;
+        bool wanted;
+
+        if (file_entry(f, &entry, &wanted) && wanted)
+                entry_add(arg, &entry);
+        return 0;
+}
+
+static bool files_open(struct pass *p)
+{
+        if (!p->files_tried && is_outside(p->io))
+                fileiter_new(&p->files);
+        p->files_tried = true;
+        return p->files;
 }
 
 /*
@@ -183,11 +155,8 @@ static void process_refused(struct pass *p, pid_t pid)
         int r = -ENOSYS;
 
         p->refused = pid;
-        if (!p->files_tried && procio_live(p->io) && is_outside(p->io))
-                fileiter_new(&p->files);
-        p->files_tried = true;
-        if (p->files)
-                r = fileiter_process(p->files, pid, file_add, p);
+        if (files_open(p))
+                r = fileiter_files(p->files, pid, file_add, p);
         /* What has ended meanwhile has nothing open any more. */
         snprintf(path, sizeof(path), "%d", (int)pid);
         if (r == 0)
@@ -217,6 +186,7 @@ static bool table_scan(struct pass *p, const char *path, pid_t pid, pid_t tid)
                 if (!isdigit((unsigned char)e->d_name[0]) || strchr(e->d_name, '.'))
                         continue;
                 p->scan->n_links++;
+                p->cost++;
                 n = procio_link_of(p->io, dirfd(d), e->d_name, pid, &link);
                 if (n == -ETIMEDOUT) { /* in the middle of execve(2), perhaps for ever */
                         process_refused(p, pid);
@@ -283,8 +253,94 @@ static void process_scan(struct pass *p, pid_t pid)
                 return;
         /* A directory has a link for itself, one for its name, and one for each in it. */
         snprintf(path, sizeof(path), "%d/task", (int)pid);
-        if (p->refused != pid && fstatat(procio_root(p->io), path, &st, 0) == 0 && st.st_nlink > 3)
+        if (p->refused == pid || fstatat(procio_root(p->io), path, &st, 0) < 0 || st.st_nlink <= 3)
+                return;
+        p->cost += st.st_nlink;
+        if (p->cost < p->patience)
                 threads_scan(p, pid);
+}
+
+/* Threads come in the order of their numbers: those of a process mostly together. */
+static bool met_add(struct pass *p, pid_t pid)
+{
+        if (p->n_met && p->met[p->n_met - 1] == pid)
+                return true;
+        if (p->n_met == p->room_met) {
+                size_t room = p->room_met ? p->room_met * 2 : 1024;
+                pid_t *grown = realloc(p->met, room * sizeof(*grown));
+
+                if (!grown)
+                        return false;
+                p->met = grown;
+                p->room_met = room;
+        }
+        p->met[p->n_met++] = pid;
+        return true;
+}
+
+static int pid_compare(const void *a, const void *b)
+{
+        pid_t x = *(const pid_t *)a, y = *(const pid_t *)b;
+
+        return (x > y) - (x < y);
+}
+
+static int machine_add(void *arg, const struct wire_file *f)
+{
+        struct pass *p = arg;
+        struct fd_entry entry;
+        const char *link;
+        bool wanted = true;
+        char path[64];
+        ssize_t n;
+
+        if (f->pid == p->self)
+                return 0;
+        if (is_enough(p))
+                return -E2BIG;
+        if (!met_add(p, f->pid))
+                return -ENOMEM;
+        p->scan->n_links++;
+        if (!file_entry(f, &entry, &wanted)) {
+                snprintf(path, sizeof(path), "%d/task/%d/fd/%d", (int)f->pid, (int)f->tid,
+                        (int)f->fd);
+                n = procio_link_of(p->io, procio_root(p->io), path, f->pid, &link);
+                if (n < 0 && !is_gone((int)-n))
+                        p->scan->half_refused = true;
+                wanted = n > 0 && fdscan_link(link, &entry);
+        }
+        if (wanted)
+                entry_add(p, &entry);
+        return 0;
+}
+
+static void scan_clear(struct pass *p)
+{
+        free(p->scan->entries);
+        *p->scan = (struct fdscan){ 0 };
+        p->n_met = 0;
+        p->init_seen = false;
+        p->refused = 0;
+}
+
+/* All tables anew, in one pass of the kernel; none, if it does not tell. */
+static void machine_scan(struct pass *p)
+{
+        scan_clear(p);
+        if (!files_open(p))
+                return;
+        if (fileiter_files(p->files, 0, machine_add, p) < 0 && !p->scan->cut) {
+                scan_clear(p);
+                return;
+        }
+        p->scan->by_kernel = true;
+        if (p->n_met)
+                qsort(p->met, p->n_met, sizeof(*p->met), pid_compare);
+}
+
+static bool is_met(const struct pass *p, pid_t pid)
+{
+        return p->n_met && bsearch(&pid, p->met, p->n_met, sizeof(pid), pid_compare);
 }
 
 static int entry_compare(const void *a, const void *b)
@@ -302,39 +358,55 @@ static int entry_compare(const void *a, const void *b)
         return x->fd < y->fd ? -1 : x->fd > y->fd;
 }
 
-int fdscan_new(struct procio *io, struct snapshot *s, struct fdscan **ret_scan)
+static int scan_keep(struct fdscan *scan, struct arena *a, const struct fdscan **ret_scan)
 {
-        struct pass p = { .io = io, .end_ns = clock_ns(CLOCK_MONOTONIC) + TIME_MAX_NS };
+        struct fd_entry *entries = arena_dup(a, scan->entries, scan->n * sizeof(*entries));
+        struct fdscan *kept;
+
+        free(scan->entries);
+        scan->entries = entries;
+        kept = arena_dup(a, scan, sizeof(*scan));
+        if (!entries || !kept)
+                return -ENOMEM;
+        *ret_scan = kept;
+        return 0;
+}
+
+int fdscan_new(
+        struct procio *io, struct snapshot *s, size_t patience, const struct fdscan **ret_scan)
+{
+        struct pass p = { .io = io,
+                .end_ns = clock_ns(CLOCK_MONOTONIC) + TIME_MAX_NS,
+                .patience = procio_live(io) ? patience : SIZE_MAX };
         _cleanup_closedir_ DIR *d = directory_open(procio_root(io), ".");
-        const pid_t self = procio_live(io) ? getpid() : 0;
+        struct fdscan scan = { 0 };
         struct dirent *e;
 
-        p.scan = calloc(1, sizeof(*p.scan));
-        if (!p.scan)
-                return -ENOMEM;
+        p.self = procio_live(io) ? getpid() : 0;
+        p.scan = &scan;
         s->n_fd_scans++;
         while (d && !is_enough(&p) && (e = readdir(d))) { /* NOLINT(concurrency-mt-unsafe) */
                 pid_t pid = isdigit((unsigned char)e->d_name[0])
                                     ? (pid_t)strtol(e->d_name, NULL, 10)
                                     : 0;
 
-                if (pid > 0 && pid != self)
+                /* Whom the kernel did not tell of has nothing open, is younger, or was hidden. */
+                if (pid > 0 && pid != p.self && !is_met(&p, pid))
                         process_scan(&p, pid);
+                if (p.cost >= p.patience) {
+                        p.patience = SIZE_MAX;
+                        machine_scan(&p);
+                        p.init_seen = is_met(&p, 1);
+                        rewinddir(d);
+                }
         }
+        free(p.met);
         fileiter_free(p.files);
-        p.scan->blind = !d || !p.init_seen || !is_outside(io);
-        if (p.scan->n)
-                qsort(p.scan->entries, p.scan->n, sizeof(*p.scan->entries), entry_compare);
-        *ret_scan = p.scan;
-        return 0;
-}
-
-void fdscan_free(struct fdscan *scan)
-{
-        if (!scan)
-                return;
-        free(scan->entries);
-        free(scan);
+        scan.blind = !d || !p.init_seen || !is_outside(io);
+        scan.at_ns = p.end_ns - TIME_MAX_NS;
+        if (scan.n)
+                qsort(scan.entries, scan.n, sizeof(*scan.entries), entry_compare);
+        return scan_keep(&scan, s->arena, ret_scan);
 }
 
 bool fdscan_whole_of(const struct fdscan *scan, enum fd_class class)

@@ -43,16 +43,23 @@ struct fd_entry {
 struct fdscan {
         struct fd_entry *entries; /* sorted by class, number, pid, fd */
         size_t n, room;
+        int64_t at_ns;     /* CLOCK_MONOTONIC, at its beginning */
         size_t n_links;    /* looked at */
+        bool by_kernel;    /* it was asked for all at once */
         bool cut;          /* there are more fds than were read */
         bool refused;      /* tables of others' processes, or their links */
         bool half_refused; /* of some the kernel told the pipes and sockets, and nothing else */
         bool blind;        /* processes out of sight: another PID namespace, hidepid, a recording */
 };
 
-/* One pass. -ENOMEM. */
-int fdscan_new(struct procio *io, struct snapshot *s, struct fdscan **ret_scan);
-void fdscan_free(struct fdscan *scan);
+/*
+ * One pass. After so many links and threads looked at in /proc the kernel is asked for all at once,
+ * where it can be (capture/fileiter.h), which has its price, too; 0: from the beginning. It is in
+ * the snapshot's arena. -ENOMEM.
+ */
+#define FDSCAN_PATIENCE 1000
+int fdscan_new(
+        struct procio *io, struct snapshot *s, size_t patience, const struct fdscan **ret_scan);
 
 bool fdscan_whole(const struct fdscan *scan);
 /* The same for one class: pipes and sockets may be known where nothing else is. */

@@ -43,8 +43,9 @@ static bool is_wanted(int access, enum direction direction)
 static void entry_add(struct peers *p, const struct thread *t, const struct fd_entry *entry,
         enum direction direction, struct ends *e)
 {
-        int access = peer_access(p, entry);
+        int access = peer_is_open(p, entry) ? peer_access(p, entry) : -1;
 
+        /* What was closed meanwhile may have been handed to somebody else before. */
         if (access < 0)
                 e->whole = false;
         if (!is_wanted(access, direction))

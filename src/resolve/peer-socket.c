@@ -24,6 +24,10 @@ void peer_socket(struct peers *p, const struct thread *t, const struct object *o
                 e->whole = false;
         if (strcmp(o->kind, "udp") == 0)
                 e->whole = false;
-        for (size_t i = 0; i < n; i++)
-                ends_add(p, e, entries[i].pid, ROLE_PEER);
+        for (size_t i = 0; i < n; i++) {
+                if (peer_is_open(p, &entries[i]))
+                        ends_add(p, e, entries[i].pid, ROLE_PEER);
+                else
+                        e->whole = false; /* somebody else may have been given it meanwhile */
+        }
 }

@@ -5,8 +5,10 @@
  */
 #include "resolve/peers.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -104,6 +106,24 @@ const char *peer_fdinfo(struct peers *p, const struct fd_entry *entry)
         const char *text;
 
         return dir >= 0 && procio_fd_info(io, &ref, &text) > 0 ? text : NULL;
+}
+
+bool peer_is_open(struct peers *p, const struct fd_entry *entry)
+{
+        struct procio *io = resolver_io(p->resolver);
+        struct fd_entry now;
+        char path[64];
+        const char *link;
+        ssize_t n;
+
+        if (!procio_live(io))
+                return true;
+        snprintf(path, sizeof(path), "%d/task/%d/fd/%d", (int)entry->pid, (int)entry->tid,
+                (int)entry->fd);
+        n = procio_link_of(io, procio_root(io), path, entry->pid, &link);
+        if (n < 0)
+                return n != -ENOENT && n != -ESRCH;
+        return fdscan_link(link, &now) && now.class == entry->class && now.number == entry->number;
 }
 
 int peer_access(struct peers *p, const struct fd_entry *entry)

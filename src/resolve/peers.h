@@ -48,6 +48,9 @@ void ends_add(struct peers *p, struct ends *e, pid_t pid, enum role role);
 /* Text of an entry's fdinfo, until the next read; NULL. */
 const char *peer_fdinfo(struct peers *p, const struct fd_entry *entry);
 /* O_RDONLY, O_WRONLY, O_RDWR; -1: not known. */
+/* Is it still open there? When the scan is older than this look, it may not be. */
+bool peer_is_open(struct peers *p, const struct fd_entry *entry);
+
 int peer_access(struct peers *p, const struct fd_entry *entry);
 
 void peer_pipe(struct peers *p, const struct thread *t, const struct object *o,

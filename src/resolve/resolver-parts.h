@@ -7,7 +7,6 @@
 
 #include "base/privilege.h"
 
-struct fdscan;
 struct kept;
 struct locks;
 struct procio;
@@ -34,11 +33,10 @@ struct resolver {
         struct storage *storage;
         struct locks *locks;
         struct tids *tids;
-        struct fdscan *fdscan; /* NULL: not asked for yet */
-        struct kept *kept;     /* of the process in hand */
-        pid_t kept_tid;        /* a thread that has this table of fds */
-        bool kept_own;         /* the thread in hand is known to have it too */
-        bool no_kcmp;          /* the kernel does not compare tables */
+        struct kept *kept; /* of the process in hand */
+        pid_t kept_tid;    /* a thread that has this table of fds */
+        bool kept_own;     /* the thread in hand is known to have it too */
+        bool no_kcmp;      /* the kernel does not compare tables */
         enum { TABLE_UNASKED, TABLE_ASSUMED, TABLE_OWN } table; /* of the thread in hand */
         struct process *process;
         struct thread *thread;

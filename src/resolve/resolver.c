@@ -61,7 +61,6 @@ void resolver_free(struct resolver *r)
         resolver_fds_clear(r);
         storage_free(r->storage);
         locks_free(r->locks);
-        fdscan_free(r->fdscan);
         tids_free(r->tids);
         free(r);
 }
@@ -88,9 +87,9 @@ struct tids **resolver_tids(struct resolver *r)
 
 const struct fdscan *resolver_fdscan(struct resolver *r)
 {
-        if (!r->fdscan)
-                fdscan_new(r->io, r->snapshot, &r->fdscan);
-        return r->fdscan;
+        if (!r->snapshot->fd_scan)
+                fdscan_new(r->io, r->snapshot, FDSCAN_PATIENCE, &r->snapshot->fd_scan);
+        return r->snapshot->fd_scan;
 }
 
 struct process *resolver_process_of(struct resolver *r)

@@ -304,7 +304,7 @@ static void names_made(struct chains *c, struct watch *watch, const struct proce
 {
         size_t n = 0;
 
-        if (!c->n_made)
+        if (!c->n_made || dir < 0)
                 return;
         qsort(c->made, c->n_made, sizeof(*c->made), compare_made);
         for (size_t i = 0; i < c->n_made; i++)

@@ -26,7 +26,7 @@ void chains_free(struct chains *c);
  */
 int chains_add(struct chains *c, struct space *s, const struct walk *w, const char *end_text);
 
-/* Stacks of all chains, with names. dir: the process's. 0 or -ENOMEM. */
+/* Stacks of all chains, with names. dir: the process's; -1: it is recorded. 0 or -ENOMEM. */
 int chains_finish(
         struct chains *c, struct space *s, struct watch *watch, const struct process *p, int dir);
 

@@ -9,12 +9,14 @@
 #include <stdlib.h>
 
 #include "base/cleanup.h"
+#include "base/procio.h"
 #include "model.h"
 #include "unwind/arch.h"
 #include "unwind/chains.h"
 #include "unwind/memory.h"
 #include "unwind/modules.h"
 #include "unwind/pieces.h"
+#include "unwind/recorded.h"
 #include "unwind/space.h"
 #include "unwind/unwinder.h"
 #include "unwind/walk.h"
@@ -34,6 +36,17 @@ struct walker { /* a thread, and its walk */
         int chain;
 };
 
+/* What was copied while it held still; of a recorded tree, its stack as it was recorded. */
+static struct piece *piece_first(struct unwinder *u, const struct space *s, const struct thread *t)
+{
+        struct piece_request request = { unwinder_copy_start(unwinder_sp(u, t)), MORE, NULL };
+
+        if (procio_live(u->io))
+                return copies_take(&u->copies, t);
+        recorded_pieces(u->io, s->dir, s->pid, &request, 1);
+        return request.piece;
+}
+
 static void walker_init(
         struct unwinder *u, struct walker *m, struct thread *t, const struct code_source *code)
 {
@@ -43,7 +56,7 @@ static void walker_init(
         uint64_t sp = unwinder_sp(u, t), pc = unwinder_pc(u, t), at;
         struct module *module = NULL;
         const struct map *map;
-        struct piece *piece = copies_take(&u->copies, t);
+        struct piece *piece = piece_first(u, s, t);
 
         if (t->regs)
                 regs = *t->regs;
@@ -71,7 +84,7 @@ static void walker_init(
 }
 
 /* More of the stacks of those that want it. 0 or -ENOMEM. */
-static int crew_read(struct unwinder *u, pid_t pid, struct walker *crew, size_t n)
+static int crew_read(struct unwinder *u, const struct space *s, struct walker *crew, size_t n)
 {
         _cleanup_free_ struct piece_request *requests = calloc(n + 1, sizeof(*requests));
         size_t m = 0;
@@ -91,7 +104,10 @@ static int crew_read(struct unwinder *u, pid_t pid, struct walker *crew, size_t 
                 requests[m++] = (struct piece_request){ unwinder_copy_start(w->wanted),
                         crew[i].more, NULL };
         }
-        r = m ? pieces_read(u->watch, pid, requests, m) : 0;
+        if (procio_live(u->io))
+                r = m ? pieces_read(u->watch, s->pid, requests, m) : 0;
+        else
+                r = recorded_pieces(u->io, s->dir, s->pid, requests, m);
         m = 0;
         for (size_t i = 0; i < n; i++) {
                 struct walk *w = &crew[i].walk;
@@ -139,7 +155,7 @@ static int crew_run(struct unwinder *u, struct space *s, struct walker *crew, si
                 if (rows)
                         r = modules_fetch(u->modules);
                 if (r == 0 && bytes)
-                        r = crew_read(u, s->pid, crew, n);
+                        r = crew_read(u, s, crew, n);
                 if (r < 0)
                         return r;
         }

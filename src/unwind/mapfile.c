@@ -36,18 +36,19 @@ static int open_below_root(int dir, const char *path)
         return fd < 0 ? -errno : fd;
 }
 
-int mapfile_place(int dir, const struct map *map, struct stat *ret)
+int mapfile_place(int dir, const struct map *map, bool live, struct stat *ret)
 {
         char path[64];
         int fd, error;
 
         snprintf(path, sizeof(path), "map_files/%llx-%llx", (unsigned long long)map->start,
                 (unsigned long long)map->end);
-        fd = openat(dir, path, O_PATH | O_CLOEXEC);
+        fd = openat(dir, path, O_PATH | O_CLOEXEC | (live ? 0 : O_NOFOLLOW));
         if (fd >= 0)
                 return fstat(fd, ret) < 0 ? (error = errno, close(fd), -error) : fd;
         error = errno;
-        for (int i = 0; i < 2; i++) {
+        /* What the links of a recorded tree lead to is of another machine. */
+        for (int i = live ? 0 : 2; i < 2; i++) {
                 fd = i == 0 ? open_below_root(dir, map->name)
                             : openat(dir, "exe", O_PATH | O_CLOEXEC);
                 if (fd < 0)

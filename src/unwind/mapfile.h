@@ -5,12 +5,16 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <sys/stat.h>
 
 struct map;
 
-/* O_PATH fd of what is mapped, or -errno; -ESTALE: the file that has its path now is another. */
-int mapfile_place(int dir, const struct map *map, struct stat *ret);
+/*
+ * O_PATH fd of what is mapped, or -errno; -ESTALE: the file that has its path now is another. live:
+ * dir is of /proc, not of a recorded tree.
+ */
+int mapfile_place(int dir, const struct map *map, bool live, struct stat *ret);
 
 /* The same for reading. The time of last access is left alone where the kernel lets us. */
 int mapfile_open(int place);

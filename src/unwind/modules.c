@@ -182,6 +182,7 @@ static struct module *module_find(struct modules *m, const struct module_key *ke
 {
         struct module *module = NULL;
 
+        /* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): no padding in a key */
         HASH_FIND(hh, m->table, key, sizeof(*key), module);
         return module;
 }
@@ -191,7 +192,7 @@ static struct module *open_file(struct modules *m, int dir, const struct map *ma
         struct module_key key = { 0 };
         struct module *module;
         struct stat st;
-        _cleanup_close_ int place = mapfile_place(dir, map, &st);
+        _cleanup_close_ int place = mapfile_place(dir, map, procio_live(m->io), &st);
         int fd;
 
         if (place >= 0)
@@ -236,7 +237,7 @@ static struct module *file_module(struct modules *m, int dir, pid_t pid, const s
         }
         module = open_file(m, dir, map, &made);
         device_leave(m);
-        if (made)
+        if (made && procio_live(m->io))
                 module_debug(m, module, dir, pid, map);
         return module;
 }

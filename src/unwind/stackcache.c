@@ -37,6 +37,9 @@ struct kept_thread {
 struct stackcache {
         struct arena *arena;
         struct kept_thread *threads; /* table; its entries are in the arena, too */
+        /* Those of the last rebuild, as the snapshot had them: the next has mostly the same. */
+        struct kept_thread *list;
+        size_t n_list, size, next; /* next: who is looked for next, if so */
         /* Not in the arena, which is shared: what a worker writes here is its own. */
         struct kept_stack *all, *by_original;
 };
@@ -64,6 +67,8 @@ static void stackcache_clear(struct stackcache *c)
         if (c->arena)
                 arena_free(c->arena);
         c->arena = NULL;
+        c->list = NULL;
+        c->n_list = c->size = c->next = 0;
 }
 
 void stackcache_free(struct stackcache *c)
@@ -138,30 +143,9 @@ static struct thread_key key_of(const struct thread *t)
         return key;
 }
 
-void stackcache_keep(struct stackcache *c, const struct snapshot *s)
+static bool is_kept(const struct thread *t)
 {
-        stackcache_clear(c);
-        c->arena = arena_new();
-        if (!c->arena)
-                return;
-        for_each_process(p, s) {
-                for_each_thread(t, p) {
-                        struct kept_thread *kept;
-
-                        if (!t->user_stack || !t->has_switches || t->moved)
-                                continue;
-                        kept = arena_new_one(c->arena, struct kept_thread);
-                        if (!kept)
-                                return;
-                        kept->key = key_of(t);
-                        kept->stack = stack_keep(c, t->user_stack);
-                        if (!kept->stack)
-                                return;
-                        HASH_ADD(hh, c->threads, key, sizeof(kept->key), kept);
-                }
-        }
-        /* Found by what is gone soon: only the threads lead to them from now on. */
-        HASH_CLEAR(hh, c->by_original);
+        return t->user_stack && t->has_switches && !t->moved;
 }
 
 static struct kept_thread *thread_find(struct stackcache *c, const struct thread *t)
@@ -169,9 +153,92 @@ static struct kept_thread *thread_find(struct stackcache *c, const struct thread
         const struct thread_key key = key_of(t);
         struct kept_thread *kept = NULL;
 
-        if (c->arena && t->has_switches)
-                HASH_FIND(hh, c->threads, &key, sizeof(key), kept);
+        if (!c->arena || !t->has_switches)
+                return NULL;
+        if (c->next == c->n_list)
+                c->next = 0;
+        if (c->next < c->n_list && memcmp(&c->list[c->next].key, &key, sizeof(key)) == 0)
+                return &c->list[c->next++];
+        HASH_FIND(hh, c->threads, &key, sizeof(key), kept);
+        if (kept && kept >= c->list && kept < c->list + c->n_list)
+                c->next = (size_t)(kept - c->list) + 1;
         return kept;
+}
+
+static bool thread_keep(struct stackcache *c, const struct thread *t)
+{
+        bool listed = c->n_list < c->size;
+        struct kept_thread *kept =
+                listed ? &c->list[c->n_list] : arena_new_one(c->arena, struct kept_thread);
+
+        if (!kept)
+                return false;
+        kept->key = key_of(t);
+        kept->stack = stack_keep(c, t->user_stack);
+        if (!kept->stack)
+                return false;
+        c->n_list += listed;
+        HASH_ADD(hh, c->threads, key, sizeof(kept->key), kept);
+        return true;
+}
+
+/* Add those that are new; false: so few of what was kept is of use that all is better made anew. */
+static bool cache_extend(struct stackcache *c, const struct snapshot *s)
+{
+        size_t n_kept = HASH_COUNT(c->threads), n_met = 0, n_new = 0;
+
+        if (!c->arena)
+                return false;
+        for_each_process(p, s) {
+                for_each_thread(t, p) {
+                        if (!is_kept(t))
+                                continue;
+                        if (thread_find(c, t))
+                                n_met++;
+                        else
+                                n_new++;
+                }
+        }
+        if (n_met < n_kept - n_kept / 4)
+                return false;
+        c->size = c->n_list; /* the order is that of the rebuild */
+        if (!n_new)
+                return true;
+        for_each_process(p, s)
+                for_each_thread(t, p)
+                        if (is_kept(t) && !thread_find(c, t) && !thread_keep(c, t))
+                                return true;
+        return true;
+}
+
+static void cache_rebuild(struct stackcache *c, const struct snapshot *s)
+{
+        size_t n = 0;
+
+        stackcache_clear(c);
+        c->arena = arena_new();
+        if (!c->arena)
+                return;
+        for_each_process(p, s)
+                for_each_thread(t, p)
+                        n += is_kept(t);
+        c->list = arena_new_array(c->arena, struct kept_thread, n);
+        c->size = c->list ? n : 0;
+        for_each_process(p, s)
+                for_each_thread(t, p)
+                        if (is_kept(t) && !thread_keep(c, t))
+                                return;
+}
+
+void stackcache_keep(struct stackcache *c, const struct snapshot *s)
+{
+        if (!cache_extend(c, s))
+                cache_rebuild(c, s);
+        c->next = 0;
+        for (struct kept_stack *stack = c->all; stack; stack = stack->next)
+                stack->copy = NULL;
+        /* Found by what is gone soon: only the threads lead to them from now on. */
+        HASH_CLEAR(hh, c->by_original);
 }
 
 bool stackcache_has(struct stackcache *c, const struct thread *t)

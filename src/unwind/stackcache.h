@@ -20,7 +20,10 @@ void stackcache_free(struct stackcache *c);
 /* Would it be found? */
 bool stackcache_has(struct stackcache *c, const struct thread *t);
 
-/* Keep the stacks of a snapshot, and nothing from before. Without memory: none. */
+/*
+ * Keep the stacks of a snapshot; of what was kept before, some may remain: nobody finds it. Without
+ * memory: none. Threads that are looked for in the order of the snapshot are found at once.
+ */
 void stackcache_keep(struct stackcache *c, const struct snapshot *s);
 
 /*

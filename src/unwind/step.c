@@ -166,7 +166,7 @@ int step_by_frame_pointer(
 {
         const struct arch *arch = s->arch;
         struct user_regs caller = { 0 };
-        uint64_t fp, saved, pc;
+        uint64_t fp = 0, saved = 0, pc = 0;
         int r;
 
         r = reg_get(s, regs, arch->fp, &fp);

@@ -36,9 +36,9 @@ struct unwinder {
         int64_t budget_ns;
         struct modules *modules;
         struct unwind_progress *progress;
-        const struct recheck *recheck; /* NULL: files are read for it */
-        struct stackcache *cache;      /* of the look before; NULL: there is none */
-        bool without_lines;
+        const struct recheck *recheck;          /* NULL: files are read for it */
+        struct stackcache *cache;               /* of the look before; NULL: there is none */
+        bool (*wanted)(const struct thread *t); /* NULL: all are, with lines */
         struct copies copies;
 };
 

@@ -23,6 +23,7 @@
 #include "unwind/chains.h"
 #include "unwind/copies.h"
 #include "unwind/pieces.h"
+#include "unwind/recorded.h"
 #include "unwind/space.h"
 #include "unwind/stackcache.h"
 #include "unwind/unwinder-parts.h"
@@ -51,9 +52,9 @@ int unwinder_new(struct procio *io, struct watch *watch, struct snapshot *s, int
         return 0;
 }
 
-void unwinder_without_lines(struct unwinder *u)
+void unwinder_only(struct unwinder *u, bool (*wanted)(const struct thread *t))
 {
-        u->without_lines = true;
+        u->wanted = wanted;
 }
 
 void unwinder_free(struct unwinder *u)
@@ -89,7 +90,8 @@ uint64_t unwinder_pc(const struct unwinder *u, const struct thread *t)
 /* Does it hold still, outside of the kernel's own threads, and where? */
 static bool thread_has_stack(const struct unwinder *u, const struct thread *t)
 {
-        return u->arch && !t->process->kernel && t->state != 'R' && t->state != 'Z' &&
+        return u->arch && !t->process->kernel && (t->regs || procio_live(u->io)) &&
+               (!u->wanted || u->wanted(t)) && t->state != 'R' && t->state != 'Z' &&
                t->state != 'X' && t->call.state != CALL_RUNNING && unwinder_sp(u, t) &&
                unwinder_pc(u, t);
 }
@@ -124,39 +126,53 @@ static int server_start(struct unwinder *u)
         if (r == 0)
                 r = modules_new(u->io, u->watch, u->server, u->snapshot->arena, &u->progress->dead,
                         u->budget_ns, &u->modules);
-        if (r == 0 && u->without_lines)
+        if (r == 0 && u->wanted)
                 modules_without_lines(u->modules);
         if (r == 0)
                 elfserver_warm(u->server);
         return r;
 }
 
-/* What has not run since the look before is known, if its count of switches is already. */
-static bool copy_wanted(struct unwinder *u, const struct thread *t)
+/*
+ * What has not run since the look before is known, if its count of switches is already. From files
+ * the last reading of that is still to come, and so is the stack.
+ */
+static bool copy_wanted(struct unwinder *u, struct thread *t)
 {
-        return thread_has_stack(u, t) && !(u->cache && stackcache_has(u->cache, t));
+        if (!thread_has_stack(u, t))
+                return false;
+        if (!u->cache)
+                return true;
+        if (t->from_files)
+                return !stackcache_has(u->cache, t);
+        t->user_stack = stackcache_find(u->cache, u->snapshot->arena, t);
+        return !t->user_stack;
 }
 
 void unwinder_copy(struct unwinder *u, struct thread *const *threads, size_t n)
 {
         _cleanup_free_ struct piece_request *requests = calloc(n + 1, sizeof(*requests));
+        _cleanup_free_ size_t *whose = calloc(n + 1, sizeof(*whose));
         size_t m = 0;
 
-        if (!requests || !procio_live(u->io))
+        if (!requests || !whose || !procio_live(u->io))
                 return;
-        for (size_t i = 0; i < n; i++)
-                if (copy_wanted(u, threads[i]))
-                        requests[m++] = (struct piece_request){
-                                .start = unwinder_copy_start(unwinder_sp(u, threads[i])),
-                                .len = FIRST,
-                        };
+        for (size_t i = 0; i < n; i++) {
+                if (!copy_wanted(u, threads[i])) {
+                        copies_keep(&u->copies, threads[i], NULL);
+                        continue;
+                }
+                whose[m] = i;
+                requests[m++] = (struct piece_request){
+                        .start = unwinder_copy_start(unwinder_sp(u, threads[i])),
+                        .len = FIRST,
+                };
+        }
         /* What cannot be had now is a matter of the second half. */
         if (m && server_start(u) == 0)
                 pieces_read(u->watch, threads[0]->process->pid, requests, m);
-        m = 0;
-        for (size_t i = 0; i < n; i++)
-                copies_keep(&u->copies, threads[i],
-                        copy_wanted(u, threads[i]) ? requests[m++].piece : NULL);
+        for (size_t i = 0; i < m; i++)
+                copies_keep(&u->copies, threads[whose[i]], requests[i].piece);
 }
 
 /* The second half: does it still hold still? */
@@ -234,32 +250,47 @@ static int threads_unwind(struct unwinder *u, const struct process *p, int dir, 
                 r = crew_walk(
                         u, s, chains, dir, threads + i, n - i < CREW ? n - i : CREW, numbers + i);
         if (r == 0)
-                r = chains_finish(chains, s, u->watch, p, dir);
+                r = chains_finish(chains, s, u->watch, p, procio_live(u->io) ? dir : -1);
         for (size_t i = 0; i < n && r == 0; i++)
                 threads[i]->user_stack = chains_stack(chains, numbers[i]);
         chains_free(chains);
         return r;
 }
 
-/* Threads, and places where they were when they ran. */
-static size_t stacks_count(const struct process *p)
+/* One that is known already: it has not run since the look before. */
+static bool stack_known(struct unwinder *u, struct thread *t)
+{
+        if (!t->user_stack && u->cache)
+                t->user_stack = stackcache_find(u->cache, u->snapshot->arena, t);
+        return t->user_stack;
+}
+
+/* Threads that lack one, and places where they were when they ran: at most so many. */
+static size_t stacks_count(struct unwinder *u, const struct process *p)
 {
         size_t n = 0;
 
-        for_each_thread(t, p)
-                n += 1 + (t->profile ? t->profile->n_hots : 0);
+        for_each_thread(t, p) {
+                if (t->moved)
+                        t->user_stack = NULL;
+                n += !t->moved && !t->user_stack && thread_has_stack(u, t);
+                n += t->profile ? t->profile->n_hots : 0;
+        }
         return n;
 }
 
 static int process_unwind(struct unwinder *u, struct process *p)
 {
-        _cleanup_free_ struct thread **threads =
-                calloc(stacks_count(p) + 1, sizeof(struct thread *));
+        size_t n = stacks_count(u, p), n_sampled = 0;
+        _cleanup_free_ struct thread **threads = NULL;
         _cleanup_close_ int dir = -1;
         struct space space;
-        size_t n = 0, n_sampled = 0;
         int r;
 
+        if (!n)
+                return 0;
+        threads = calloc(n, sizeof(struct thread *));
+        n = 0;
         if (!threads)
                 return -ENOMEM;
         for_each_thread(t, p) {
@@ -271,11 +302,7 @@ static int process_unwind(struct unwinder *u, struct process *p)
                         threads[n++] = at;
                         n_sampled++;
                 }
-                if (t->moved || t->user_stack || !thread_has_stack(u, t))
-                        continue;
-                if (u->cache)
-                        t->user_stack = stackcache_find(u->cache, u->snapshot->arena, t);
-                if (!t->user_stack)
+                if (!t->moved && thread_has_stack(u, t) && !stack_known(u, t))
                         threads[n++] = t;
         }
         if (!n)
@@ -318,7 +345,7 @@ int unwinder_finish(struct unwinder *u)
         struct unwind_progress *progress = u->progress;
         bool behind = progress->last; /* of what another worker has done */
 
-        if (!u->arch || !procio_live(u->io) || progress->done)
+        if (!u->arch || progress->done)
                 return 0;
         for_each_process(p, u->snapshot) {
                 int r = 0;
@@ -327,7 +354,9 @@ int unwinder_finish(struct unwinder *u)
                         behind = p != progress->last;
                         continue;
                 }
-                if (!p->kernel && process_begin(u, p))
+                if (!procio_live(u->io))
+                        r = recorded_regs(u->io, u->snapshot->arena, p);
+                if (r == 0 && !p->kernel && process_begin(u, p))
                         r = process_unwind(u, p);
                 if (r < 0)
                         return r;

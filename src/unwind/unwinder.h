@@ -52,8 +52,11 @@ int unwinder_new(struct procio *io, struct watch *watch, struct snapshot *s, int
         struct unwinder **ret_unwinder);
 void unwinder_free(struct unwinder *u);
 
-/* Names are enough: no lines and no inlined functions, which may take long to find. */
-void unwinder_without_lines(struct unwinder *u);
+/*
+ * For threads that are not shown: stacks of those alone that wanted() says, and names are enough,
+ * without lines and inlined functions, which may take long to find.
+ */
+void unwinder_only(struct unwinder *u, bool (*wanted)(const struct thread *t));
 
 /*
  * Copy the first bytes of these threads' stacks; all of one process. To be called while they

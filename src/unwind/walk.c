@@ -123,7 +123,8 @@ static void step_without(struct walk *w, struct stepper *s, struct user_regs *re
                 step_failed(w, s, r);
                 return;
         }
-        if (r == -ENOENT || (r == 0 && !pc && !ret_caller->value[w->arch->fp])) {
+        /* Zeros say so only where a frame pointer led here: other code may not keep any. */
+        if (w->by_fp && (r == -ENOENT || (r == 0 && !pc && !ret_caller->value[w->arch->fp]))) {
                 w->by_convention = true;
                 walk_stop(w, END_OUTERMOST);
                 return;

@@ -9,15 +9,15 @@ import json
 import re
 
 from livetest import SOURCE, check_equal, main, test
-from scene_rules import JAVA_RULES, MOMENTARY, POSTGRESQL_RULES, PYTHON_RULES, RULES
+from scene_rules import (JAVA_RULES, LANGUAGE_RULES, MOMENTARY, POSTGRESQL_RULES, PYTHON_RULES,
+                         RULES)
 from test_scenes import ROWS
 
 # Of runtimes and libraries, which only unit tests come to yet (tests/unit/test-explain.c): whoever
 # makes a scene of one takes it out here, and no new rule may be put in.
-UNIT_ONLY = """python-gil loader-lock go-idle go-note go-lock rust-mutex rust-rwlock rust-condvar
-    rust-once rust-park condition-mutex condition-or-mutex once malloc-lock stdio-lock exit-lock
+UNIT_ONLY = """python-gil loader-lock go-lock condition-mutex condition-or-mutex once malloc-lock stdio-lock exit-lock
     fork-lock resolver-lock poll-resolver rwlock-memory join-witnessed join-memory""".split()
-PROGRAMS = (*PYTHON_RULES, *JAVA_RULES, *POSTGRESQL_RULES)
+PROGRAMS = (*PYTHON_RULES, *JAVA_RULES, *LANGUAGE_RULES, *POSTGRESQL_RULES)
 GOLDEN = SOURCE / "tests/golden"
 
 

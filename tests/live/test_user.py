@@ -18,64 +18,13 @@ import time
 from pathlib import Path
 
 from debugger import eu_stack, gdb, plain, pwhy_stacks
-from livetest import (PARTLY, SHOWN, SOURCE, Skip, check, check_equal, command, main, need_root,
-                      pwhy, python, running, switches, test, threads_of, wait_asleep, wait_until)
-
-PROGRAMS = SOURCE / "tests/live/user"
-scratch = tempfile.TemporaryDirectory(prefix="pwhy-user-")  # pylint: disable=consider-using-with
+from livetest import (Skip, check, check_equal, command, main, pwhy, running, test, wait_asleep,
+                      wait_until)
+from program import (PROGRAMS, build, document, need_registers, one, ready, scratch, settled,
+                     symbols)
 
 LEVELS = [("-O0",), ("-O1",), ("-O2",), ("-O3",), ("-O2", "-flto"),
           ("-O1", "-fno-omit-frame-pointer"), ("-O2", "-fno-omit-frame-pointer")]
-
-
-def document(*args, status=(SHOWN, PARTLY)):
-    return json.loads(pwhy("--json", *args, status=status))
-
-
-def need_registers():
-    need_root()
-    mine = document(os.getpid())
-    if mine["capture"]["source"] != "bpf":
-        raise Skip("needs the registers that only the bpf source can read")
-    if any("without DWARF" in thread.get("user_stack_gap", "") for thread in mine["threads"]):
-        raise Skip("pwhy was built without DWARF")
-
-
-def build(source, *flags, compiler=None):
-    compiler = compiler or ("g++" if source.endswith(".cc") else "cc")
-    if not shutil.which(compiler):
-        raise Skip(f"there is no {compiler}")
-    path = Path(scratch.name) / re.sub(r"\W+", "-", " ".join((source, compiler, *flags)))
-    if not path.exists():
-        done = subprocess.run([compiler, "-g", *flags, "-o", path, PROGRAMS / source, "-pthread"],
-                              check=False, capture_output=True, text=True)
-        check(done.returncode == 0, f"{source} {flags}: {done.stderr[-600:]}")
-    return path
-
-
-@contextlib.contextmanager
-def ready(*args, **more):
-    """A program that says "ready", all of whose threads sleep."""
-    with running(*args, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-                 text=True, **more) as process:
-        for line in process.stdout:
-            if line == "ready\n":
-                break
-        else:
-            raise AssertionError(f"{args} did not start")
-        settled(process.pid)
-        yield process.pid
-
-
-def settled(pid):
-    def counts():
-        return {tid: switches(pid, tid) for tid in threads_of(pid)}
-
-    def still():
-        before = counts()
-        time.sleep(0.1)
-        return counts() == before
-    wait_until(still, f"the threads of {pid} sleep")
 
 
 class Tally:
@@ -159,8 +108,10 @@ def is_library(frame):
 def stacks_of(pid):
     """Of a process that wakes up now and then, when it does not."""
     for _ in range(50):
-        stacks = pwhy_stacks(document(pid))
-        if all(stacks.values()):
+        looked = document(pid)
+        stacks = pwhy_stacks(looked)
+        if all(stacks.values()) and not any("ran on" in thread.get("user_stack_gap", "")
+                                            for thread in looked["threads"]):
             break
         time.sleep(0.1)
     return stacks
@@ -249,14 +200,6 @@ def deep_recursion():
         shown = len(re.findall(r"recurse\+", text))
         check_equal(hidden + shown, depth + 1, "frames shown and counted")
         print(f"   {total} frames in {took * 1000:.0f} ms")
-
-
-def symbols(thread):
-    return [f.get("symbol") for f in thread.get("user_stack", [])]
-
-
-def one(*args, **more):
-    return document(*args, **more)["threads"][0]
 
 
 VERDICTS = {  # by the program's function: reason, kind of the object

@@ -390,6 +390,13 @@ static void test_frame_pointers(void **state)
         assert_true(w.walk.by_convention);
         walk_done(&w.walk);
 
+        /* Of code that may keep none, 0 is only what somebody further out has left there. */
+        world_begin(&w, &arch_x86_64, ALL);
+        w.walk.regs.value[6] = 0;
+        world_run(&w);
+        expect(&w, END_WITHOUT, 1, (uint64_t[]){ at(0, 0x10) });
+        walk_done(&w.walk);
+
         w.stack[8] = STACK - 64; /* it leads down */
         world_begin(&w, &arch_x86_64, ALL);
         world_run(&w);

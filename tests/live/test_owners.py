@@ -1,0 +1,89 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Live test of whom pwhy names for the locks of C++, and what it says of objects that nobody has.
+
+Python standard library only.
+"""
+import contextlib
+import json
+import re
+import subprocess
+
+from livetest import (
+    built, check, check_equal, main, pwhy, running, test, threads_of, wait_asleep)
+
+WAITERS = 3
+
+
+@contextlib.contextmanager
+def waiting(kind):
+    """The program, and the TIDs of those that wait, asleep."""
+    with running(built("tests/lock-cxx"), kind, WAITERS, stdin=subprocess.PIPE,
+                 stdout=subprocess.PIPE, text=True) as process:
+        check_equal(process.stdout.readline(), "ready\n", "what the program said")
+        tids = [tid for tid in threads_of(process.pid) if tid != process.pid]
+        for tid in tids:
+            wait_asleep(process.pid, tid)
+        yield process.pid, tids
+
+
+def waits(pid):
+    return {t["tid"]: t["wait"] for t in json.loads(pwhy("--json", pid))["threads"]}
+
+
+def check_held(kind, what="mutex"):
+    with waiting(kind) as (pid, tids):
+        found = waits(pid)
+        for tid in tids:
+            wait = found[tid]
+            check_equal((wait["reason"], wait["object"]["kind"]), ("lock", what), wait)
+            check_equal([(o["tid"], o["role"]) for o in wait["on"]], [(pid, "holder")], wait)
+            check("on_any" not in wait, wait)
+
+
+@test
+def locks_of_cxx():
+    """std::mutex and its like are mutexes of the C library: the holder is in them."""
+    for kind in "mutex", "recursive_mutex", "timed_mutex":
+        check_held(kind)
+
+
+@test
+def shared_mutex_of_cxx():
+    """A writer is known, to readers and writers."""
+    check_held("shared_mutex", "rwlock")
+    check_held("shared_lock", "rwlock")
+
+
+def check_nobody(kind, reasons, objects):
+    """Nobody has it: that is said where it is known what it is, and who else waits there, always."""
+    with waiting(kind) as (pid, tids):
+        found = waits(pid)
+        for tid in tids:
+            wait = found[tid]
+            check(wait["reason"] in reasons and wait["object"]["kind"] in objects, wait)
+            check_equal(wait["on"], [], wait)
+            evidence = "; ".join(wait["evidence"])
+            check("has no owner" in evidence or wait["reason"] == "futex", evidence)
+            listed = re.search(r"\b(\d+) threads wait there: ([\d, ]+)", evidence)
+            check(listed and int(listed[1]) == WAITERS, evidence)
+            check_equal(sorted(map(int, listed[2].split(","))), tids, "who else waits")
+
+
+@test
+def condition():
+    check_nobody("condition", ("condition", "futex"), ("condvar", "futex"))
+
+
+@test
+def semaphore():
+    check_nobody("semaphore", ("semaphore", "futex"), ("semaphore", "futex"))
+
+
+@test
+def barrier():
+    check_nobody("barrier", ("barrier", "futex"), ("barrier", "futex"))
+
+
+if __name__ == "__main__":
+    main(__doc__.splitlines()[0])

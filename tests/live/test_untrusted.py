@@ -1,0 +1,186 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Live test of targets whose own files are hostile, or do not answer: what can be shown is shown,
+in time, the rest is a gap, and nobody else suffers from it.
+"""
+import os
+import random
+import re
+import shutil
+import struct
+import subprocess
+import time
+from pathlib import Path
+
+from livetest import (Skip, built, check, check_equal, main, pwhy, running, test,
+                      wait_asleep)
+from program import build, document, need_registers, ready, scratch, symbols
+
+TIMEOUT_S, MARGIN_S = 2.0, 1.5  # pwhy's own, and what a busy machine may add
+
+
+def looked(*pids):
+    """{PID: main thread}, within the time."""
+    start = time.monotonic()
+    threads = document(*pids)["threads"]
+    took_s = time.monotonic() - start
+    check(took_s < TIMEOUT_S + MARGIN_S, f"took {took_s:.1f} s")
+    return {t["pid"]: t for t in threads if t["pid"] == t["tid"]}
+
+
+def check_bystander(thread):
+    check_equal([n for n in symbols(thread) if n in ("recurse", "main", "_start")],
+                ["recurse", "main", "_start"], "frames of a process beside it")
+    check("user_stack_gap" not in thread, thread.get("user_stack_gap"))
+
+
+@test
+def program_on_a_dead_mount():
+    """Its executable is mapped from a FUSE file system whose server does not answer."""
+    need_registers()
+    with running(built("tests/hang-fuse"), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                 text=True) as fuse, ready(build("deep.c", "-O1"), "") as bystander:
+        line = fuse.stdout.readline().split()
+        if line[:1] != ["ready"]:
+            raise Skip(" ".join(line[1:]))
+        try:
+            pid = int(dict(word.split("=") for word in line[1:])["exec"])
+            wait_asleep(pid)
+            threads = looked(pid, bystander)
+            thread = threads[pid]
+            names = symbols(thread)
+            check_equal(names[0], "pause", f"the C library's frame: {names}")
+            check(not any(names[1:]), f"names out of a file that cannot be read: {names}")
+            check("does not answer" in thread.get("user_stack_gap", ""), f"gap: {thread}")
+            check(thread["wait"]["reason"] != "unknown", f"{thread['wait']}")
+            check_bystander(threads[bystander])
+        finally:
+            fuse.stdin.close()
+            fuse.wait(20)
+
+
+def sections(data):
+    """{name: (header's place, offset, size)}."""
+    shoff, = struct.unpack_from("<Q", data, 0x28)
+    size, n, names = struct.unpack_from("<HHH", data, 0x3a)
+    headers = [struct.unpack_from("<IIQQQQ", data, shoff + i * size) for i in range(n)]
+    strings = headers[names][4]
+    return {data[strings + h[0]:data.index(b"\0", strings + h[0])].decode():
+            (shoff + i * size, h[4], h[5]) for i, h in enumerate(headers)}
+
+
+# What neither the kernel nor the dynamic loader looks at: the program runs all the same.
+SPOILT = (".eh_frame", ".eh_frame_hdr", ".symtab", ".strtab", ".shstrtab", ".debug_info",
+          ".debug_abbrev", ".debug_line", ".debug_str", ".debug_aranges", ".note.gnu.build-id")
+
+
+def spoil_section(data, name, chosen):
+    _, offset, size = sections(data)[name]
+    data[offset:offset + size] = chosen.randbytes(size)
+
+
+def spoil_bytes(data, name, chosen):
+    _, offset, size = sections(data)[name]
+    for _ in range(max(1, size // 40)):
+        data[offset + chosen.randrange(size)] = chosen.choice((0, 1, 0x7f, 0x80, 0xff))
+
+
+def spoil_header(data, name, chosen):
+    """A section at another place, of another size, linked to itself."""
+    place, _, _ = sections(data)[name]
+    for field, form in ((24, "<Q"), (32, "<Q"), (40, "<I"), (48, "<Q"), (56, "<Q")):
+        if chosen.random() < 0.6:
+            size = struct.calcsize(form)
+            value = chosen.choice((0, 1, len(data) - 1, 1 << 31, (1 << 64) - 1, 1 << 63))
+            struct.pack_into(form, data, place + field, value & (1 << 8 * size) - 1)
+
+
+def spoil_headers(data, _, chosen):
+    """Where section headers are, how large, how many."""
+    struct.pack_into("<Q", data, 0x28, chosen.choice((0, 1, len(data) - 10, 1 << 63)))
+    struct.pack_into("<HHH", data, 0x3a, chosen.choice((0, 1, 64)), chosen.choice((0, 9, 0xffff)),
+                     chosen.choice((0, 5, 0xffff)))
+
+
+def spoilt_program(seed):
+    chosen = random.Random(seed)
+    data = bytearray(build("deep.c", "-O1").read_bytes())
+    present = [name for name in SPOILT if name in sections(data)]
+    how = chosen.choice((spoil_section, spoil_bytes, spoil_header, spoil_headers))
+    for name in chosen.sample(present, 3):
+        how(data, name, chosen)
+        if how is spoil_headers or name == ".shstrtab":
+            break
+    path = Path(scratch.name) / "spoilt"
+    path.unlink(missing_ok=True)
+    path.write_bytes(data)
+    path.chmod(0o755)
+    return path, how.__name__
+
+
+@test
+def spoilt_programs():
+    """They run, and lie in all that unwinding and naming needs."""
+    need_registers()
+    shown = whole = 0
+    with ready(build("deep.c", "-O1"), "") as bystander:
+        for seed in range(40):
+            path, how = spoilt_program(seed)
+            with ready(path, "") as pid:
+                threads = looked(pid, bystander)
+                names = symbols(threads[pid])
+                check_equal(names[0], "pause", f"{how} {seed}: {names}")
+                check_equal(threads[pid]["wait"]["reason"], threads[bystander]["wait"]["reason"],
+                            f"{how} {seed}: reason")
+                check(threads[pid].get("user_stack_gap") or len(names) > 1, f"{how} {seed}: {names}")
+                check_bystander(threads[bystander])
+                text = pwhy(pid)
+                check(not re.search(rb"[\x00-\x08\x0b-\x1f\x7f]", text), f"{how} {seed}: {text}")
+                shown += 1
+                whole += "_start" in names
+    print(f"   {shown} programs shown, {whole} of them to the outermost frame")
+
+
+def bomb(path):
+    """MiniDebugInfo that is 3 GiB when it is unpacked."""
+    packed = f"{path}.xz"
+    with open(packed, "wb") as out, subprocess.Popen(
+            ["xz", "-0", "--check=crc32", "-T1", "-c"], stdin=subprocess.PIPE, stdout=out) as xz:
+        zeros = bytes(1 << 20)
+        for _ in range(3 << 10):
+            xz.stdin.write(zeros)
+        xz.stdin.close()
+    return packed
+
+
+@test
+def packed_to_burst():
+    need_registers()
+    if not shutil.which("xz") or not shutil.which("objcopy"):
+        raise Skip("needs xz and objcopy")
+    path = Path(scratch.name) / "bomb"
+    shutil.copy(build("deep.c", "-O1"), path)
+    subprocess.run(["objcopy", "-S", path], check=True)
+    subprocess.run(["objcopy", "--add-section", f".gnu_debugdata={bomb(path)}", path], check=True)
+    os.unlink(f"{path}.xz")
+    with ready(build("deep.c", "-O1"), "") as bystander, ready(path, "") as pid:
+        threads = looked(pid, bystander)
+        check_equal(symbols(threads[pid])[0], "pause", "innermost frame")
+        check_bystander(threads[bystander])
+
+
+@test
+def large_and_empty():
+    """A program with a hole of 4 GiB at its end."""
+    need_registers()
+    path = Path(scratch.name) / "sparse"
+    shutil.copy(build("deep.c", "-O1"), path)
+    os.truncate(path, 4 << 30)
+    with ready(path, "") as pid:
+        names = symbols(looked(pid)[pid])
+        check_equal([n for n in names if n in ("recurse", "main", "_start")],
+                    ["recurse", "main", "_start"], f"frames {names}")
+
+
+if __name__ == "__main__":
+    main(__doc__.splitlines()[0])

@@ -404,18 +404,18 @@ struct snapshot {
         struct process *processes, **processes_tail;
         struct gap *gaps, **gaps_tail;
         size_t n_processes, n_threads;
-        size_t n_lost;              /* targets that were chosen and not reached */
-        size_t n_idle;              /* idle kernel threads left out */
-        size_t n_matched;           /* threads to be shown */
-        bool all;                   /* everything was asked for */
-        bool some;                  /* targets were named: who else waits was not looked for */
-        bool no_kernel;             /* kernel stacks are evidence, and not to be shown */
+        size_t n_lost;                /* targets that were chosen and not reached */
+        size_t n_idle;                /* idle kernel threads left out */
+        size_t n_matched;             /* threads to be shown */
+        bool all;                     /* everything was asked for */
+        bool some;                    /* targets were named: who else waits was not looked for */
+        bool no_kernel;               /* kernel stacks are evidence, and not to be shown */
         const struct fdscan *fd_scan; /* what all processes have open; NULL: not asked for */
-        unsigned n_fd_scans;        /* times that the fd tables of all processes were read */
-        struct deadlock *deadlocks; /* of matched threads, in order of their first members */
-        bool has_deadlocks;         /* they were looked for */
-        bool context;               /* what is captured now was not asked for: chains lead there */
-        bool locks_searched;        /* for holders: begun, and not again by a worker that follows */
+        unsigned n_fd_scans;          /* times that the fd tables of all processes were read */
+        struct deadlock *deadlocks;   /* of matched threads, in order of their first members */
+        bool has_deadlocks;           /* they were looked for */
+        bool context;        /* what is captured now was not asked for: chains lead there */
+        bool locks_searched; /* for holders: begun, and not again by a worker that follows */
 };
 
 #define for_each_process(p, s) for (struct process *p = (s)->processes; p; p = p->next)

@@ -134,6 +134,10 @@ def threads_that_come_and_go():
 def same(ours, theirs, what):
     for fact in FACTS:
         check_equal(ours.get(fact), theirs.get(fact), f"{what}: {fact}, bpf and proc")
+    # With sp and pc alone, a user stack may end early, and what it would have told is not known.
+    if len(theirs.get("user_stack", ())) < len(ours.get("user_stack", ())) and \
+            "user_stack_gap" in theirs:
+        return
     for fact in VERDICT:
         if "deadline_ns" in str(ours["wait"]) or " for another " in ours["wait"]["text"] or \
                 " for at most " in ours["wait"]["text"]:

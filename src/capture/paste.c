@@ -467,7 +467,7 @@ int paste_read(struct snapshot *s, const char *text, size_t len)
                         "cut it: tail -c 60M FILE", true);
                 len = PASTE_MAX;
         }
-        end = text + len;
+        end = len ? text + len : text; /* which is NULL, perhaps */
         for (const char *p = text; p < end && !r.no_memory; p = stop + 1) {
                 stop = memchr(p, '\n', (size_t)(end - p));
                 if (!stop)

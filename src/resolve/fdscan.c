@@ -447,7 +447,7 @@ const struct fd_entry *fdscan_find(
                 scan->entries[end].number == number)
                 end++;
         *ret_n = end - first;
-        return scan->entries + first;
+        return *ret_n ? scan->entries + first : NULL;
 }
 
 const struct fd_entry *fdscan_class(const struct fdscan *scan, enum fd_class class, size_t *ret_n)
@@ -456,5 +456,5 @@ const struct fd_entry *fdscan_class(const struct fdscan *scan, enum fd_class cla
         size_t end = entry_bound(scan, (enum fd_class)(class + 1), 0);
 
         *ret_n = end - first;
-        return scan->entries + first;
+        return *ret_n ? scan->entries + first : NULL;
 }

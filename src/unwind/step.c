@@ -52,7 +52,6 @@ static int evaluate(struct stepper *s, const struct cfi_row *row, const struct c
                 .arch = s->arch,
                 .regs = regs,
                 .bias = bias,
-                .bytes = row->bytes + rule->offset,
                 .len = rule->length,
                 .read = read_memory,
                 .arg = s,
@@ -60,6 +59,7 @@ static int evaluate(struct stepper *s, const struct cfi_row *row, const struct c
 
         if (rule->offset < 0 || (size_t)rule->offset + rule->length > CFI_BYTES_MAX)
                 return -EINVAL;
+        e.bytes = row->bytes + rule->offset;
         return expression_evaluate(&e, first, ret);
 }
 

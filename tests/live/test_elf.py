@@ -327,6 +327,8 @@ def names_of_compilers():
             for options in (["-O0"], ["-O1"], ["-O2"], ["-O3"], ["-O2", "-gdwarf-4"],
                             ["-O2", "-gz=zlib"], ["-O2", "-static"], ["-O2", "-flto"]):
                 if compiler == "clang++" and "-flto" in options:
+                    if not shutil.which("ld.lld"):
+                        continue
                     options = ["-O2", "-flto", "-fuse-ld=lld"]
                 path = compiled(directory, "program", "-g", *options, source="calls.cc",
                                 compiler=compiler)

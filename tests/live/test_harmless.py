@@ -23,7 +23,7 @@ import time
 from livetest import (NOTHING, PARTLY, SHOWN, Skip, check, check_equal, command, main, pwhy, python,
                       running, scene, state_of, switches, task, test, wait_asleep)
 
-LOOKS = 200
+LOOKS = 100
 
 # The C library's call and not Python's own, which would go on after EINTR and never tell.
 EPOLL = """

@@ -127,7 +127,7 @@ static bool list_word(const char *list, size_t i, char ret[static WORD_MAX])
 
         for (; list && i; i--) {
                 list = strchr(list, '|');
-                list += list != NULL;
+                list = list ? list + 1 : NULL;
         }
         if (!list)
                 return false;

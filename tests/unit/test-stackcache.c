@@ -48,7 +48,7 @@ static void look_init(struct look *l, size_t n, bool with_stacks)
         snapshot_add_process(&l->snapshot, p);
         for (size_t i = 0; i < n; i++) {
                 struct thread *t = arena_new_one(l->arena, struct thread);
-                char name[16];
+                char name[24];
 
                 snprintf(name, sizeof(name), "f%zu", i / 2);
                 if (i % 2 == 0)
@@ -67,7 +67,7 @@ static void look_init(struct look *l, size_t n, bool with_stacks)
 static void assert_found(struct stackcache *c, struct look *l, size_t i)
 {
         const struct user_stack *stack = stackcache_find(c, l->arena, l->threads[i]);
-        char name[16];
+        char name[24];
 
         snprintf(name, sizeof(name), "f%zu", i / 2);
         assert_non_null(stack);
@@ -168,7 +168,7 @@ static void test_many_looks(void **state)
                         else if (look > 0 && i < THREADS)
                                 assert_found(c, &l, i);
                         if (!l.threads[i]->user_stack) {
-                                char name[16];
+                                char name[24];
 
                                 snprintf(name, sizeof(name), "f%zu", i / 2);
                                 l.threads[i]->user_stack = stack_make(l.arena, name);

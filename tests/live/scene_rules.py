@@ -135,6 +135,8 @@ WITHOUT_NAMES = {
     "mutex-robust":
         "mutex-robust mutex-shared-robust mutex-shared-robust-inside mutex-namespace-robust",
     "mutex-memory": "mutex-protect mutex-timed",
+    "join-witnessed": "pthread-join",
+    "futex": "sem-wait",
 }
 WITHOUT_NAMES_NONE = ("join", "semaphore")
 

@@ -83,6 +83,8 @@ hostile-names""".split()
 BY_BPF = HELD + """pipe-mutex position-mutex inode-rwsem userfaultfd-fault throttled stopped zombie
 int80-read pid-namespace running""".split()
 WITHOUT_CAPABILITY = "tcp-accept pipe-read-empty nanosleep futex-wait flock".split()
+# An emulated processor is slow, the more so for a throttled process.
+PATIENT = "--timeout=15s"
 # What the cases are called with each source of facts, and how pwhy is told to use it.
 SOURCES = {"proc": "--source=proc", "bpf": "--source=bpf"}
 
@@ -104,7 +106,7 @@ def make_plan(scenes, diags, modules):
     yield from (f"module /modules/{name}" for name in modules if name in diags or
                 name == "inet_diag.ko")
     for source, option in SOURCES.items():
-        yield f"options {option}"
+        yield f"options {option} {PATIENT}"
         yield f"part {source}"
         yield from (f"scene {name}" for name in scenes if source == "proc" or name in BY_BPF)
         yield "identity " + " ".join(name for name in HELD if name in scenes)

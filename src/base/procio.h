@@ -22,13 +22,21 @@
 struct procio;
 struct watch;
 
-/* What a read may hang on. Of a process that hung, the same class is not asked again. */
+/*
+ * What a read may hang on. Of a process that hung, the same class is not asked again; what needs
+ * a lock of the whole machine, of no process.
+ */
 enum hang {
         HANG_NONE = 0, /* cannot block on the target */
         HANG_MM = 1,   /* needs the target's mmap lock: cmdline, environ, memory */
         HANG_FILE = 2, /* touches the file behind an fd: stat, fdinfo */
         HANG_EXEC = 4, /* needs exec_update_lock, held during execve: stack, syscall, stat, wchan */
         HANG_ALL = 7,
+        /*
+         * Needs cgroup_mutex: /proc/PID/cgroup until Linux 6.7 (proc_cgroup_show() in
+         * kernel/cgroup/cgroup.c). A thread that moves to a throttled group may keep it.
+         */
+        HANG_CGROUP = 8,
 };
 
 /* root NULL: the live /proc. watch may be NULL. -errno when root cannot be opened. */

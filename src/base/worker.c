@@ -47,8 +47,8 @@ unsigned watch_hung(const struct watch *w, pid_t pid)
         unsigned bits = 0;
 
         for (size_t i = 0; w && i < w->n_hung; i++)
-                if (w->hung[i].pid == pid)
-                        bits |= w->hung[i].hang;
+                bits |= w->hung[i].pid == pid ? w->hung[i].hang
+                                              : w->hung[i].hang & (unsigned)HANG_CGROUP;
         return bits;
 }
 

@@ -46,7 +46,7 @@ struct watch *watch_new(struct arena *a);
 bool watch_enter(struct watch *w, pid_t pid, enum hang hang);
 void watch_leave(struct watch *w);
 
-/* Everything that hung, of one process. */
+/* Everything that hung, of one process or of the machine. */
 unsigned watch_hung(const struct watch *w, pid_t pid);
 
 /* Reap what was left behind and has ended since. The last time: forget about the others. */

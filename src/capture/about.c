@@ -101,7 +101,10 @@ static bool cgroup_read(
         bool found = !filter;
         ssize_t n;
 
-        n = procio_read(io, dir, "cgroup", p->pid, HANG_NONE, &text);
+        n = procio_read(io, dir, "cgroup", p->pid, HANG_CGROUP, &text);
+        if (n == -ETIMEDOUT)
+                snapshot_gap(s, "cgroups", "somebody keeps the kernel's lock of all cgroups", NULL,
+                        filter != NULL);
         if (n <= 0)
                 return found;
         for (line = text; *line; line = next) {

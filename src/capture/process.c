@@ -39,7 +39,7 @@ int process_begin(struct procio *io, struct watch *watch, struct snapshot *s,
         struct process *p;
         ssize_t n;
 
-        if (watch_hung(watch, t->pid) == HANG_ALL) {
+        if ((watch_hung(watch, t->pid) & HANG_ALL) == HANG_ALL) {
                 gap_process(s, query, t->pid, "did not answer in time", true);
                 return 0;
         }

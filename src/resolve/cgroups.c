@@ -48,10 +48,12 @@ static bool path_read(
         char name[48];
         const char *text;
 
-        snprintf(name, sizeof(name), "task/%d/cgroup", (int)t->tid);
-        text = resolver_file(r, name);
         ret->path[0] = 0;
-        for (const char *line = text; line && *line; line += *line == '\n') {
+        snprintf(name, sizeof(name), "task/%d/cgroup", (int)t->tid);
+        if (procio_read(resolver_io(r), resolver_dir(r), name, t->process->pid, HANG_CGROUP,
+                    &text) <= 0)
+                return false;
+        for (const char *line = text; *line; line += *line == '\n') {
                 const char *end = line + strcspn(line, "\n");
                 const char *list = memchr(line, ':', (size_t)(end - line));
                 const char *path = list ? memchr(list + 1, ':', (size_t)(end - list - 1)) : NULL;

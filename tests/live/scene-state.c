@@ -247,10 +247,10 @@ static void throttled(struct stage *st, int how)
         if (!text_write(path, "1000"))
                 stage_skip(st, "no CPU quotas in %s", cgroup);
         pid = child_start(st);
-        if (pid == 0) {
-                cgroup_enter(cgroup, getpid());
+        if (pid == 0)
                 spin();
-        }
+        /* By itself it would hold the lock of all cgroups for as long as it may not run. */
+        cgroup_enter(cgroup, pid);
         held.pid = pid;
         snprintf(held.stat, sizeof(held.stat), "%s/cpu.stat", cgroup);
         wait_until(st, throttled_now, &held, "throttled");

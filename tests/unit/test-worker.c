@@ -197,6 +197,21 @@ static void test_hang_class(void **state)
         assert_true(watch_enter(j->watch, 0, HANG_FILE));
 }
 
+/* A lock of the machine that nobody gets costs one patience, not one for each process. */
+static void test_hang_machine(void **state)
+{
+        struct job *j = job_of(state);
+
+        j->bad = -1;
+        j->hang = HANG_CGROUP;
+        assert_int_equal(worker_run(j->watch, 400 * NS_PER_MS, job_hangs, j), 0);
+        assert_int_equal(j->starts, 2);
+        assert_int_equal(j->watch->n_hung, 1);
+        assert_int_equal(watch_hung(j->watch, 1019), HANG_CGROUP);
+        assert_true(watch_enter(j->watch, 1000, HANG_ALL));
+        assert_true(watch_enter(j->watch, 1019, HANG_NONE));
+}
+
 /* Where nothing was expected to block, nothing of that process is asked again. */
 static void test_hang_unexpected(void **state)
 {
@@ -504,6 +519,7 @@ int main(void)
                 WITH_JOB(test_good),
                 WITH_JOB(test_hang),
                 WITH_JOB(test_hang_class),
+                WITH_JOB(test_hang_machine),
                 WITH_JOB(test_hang_unexpected),
                 WITH_JOB(test_hang_all),
                 WITH_JOB(test_hang_nameless),

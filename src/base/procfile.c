@@ -161,6 +161,10 @@ static bool stat_set_field(struct procfile_stat *s, unsigned number, bool negati
         case 22:
                 s->start_time = value;
                 return !negative;
+        case 38:
+                if (!negative && value <= 64)
+                        s->exit_signal = (int)value;
+                return true;
         case 39:
                 if (!negative && value <= INT_MAX)
                         s->cpu = (int)value;

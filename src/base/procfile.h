@@ -23,6 +23,7 @@ struct procfile_stat { /* /proc/PID/stat, fs/proc/array.c do_task_stat() */
         unsigned n_threads;    /* that have not exited; 0: not told */
         uint64_t utime, stime; /* clock ticks */
         uint64_t start_time;   /* clock ticks since boot */
+        int exit_signal;       /* sent to the parent at its end; 0: none, or not told */
         int cpu;               /* -1: not told (kernels before 2.2.8) */
 };
 int procfile_stat(const char *text, size_t len, struct procfile_stat *ret);

@@ -87,6 +87,8 @@ void owners_fill(struct arena *a, struct thread *t)
                         o->note = t->server->note;
                 o = t->server;
         }
+        if (w->reason == REASON_SIGNAL)
+                o = t->call.object;
         if (!w->n_on && o && o->n_owners) {
                 w->on = o->owners;
                 w->n_on = o->n_owners;

@@ -172,10 +172,11 @@ void call_resolve(struct resolver *r, struct thread *t)
                 c->object = children_object(r, c);
                 return;
         }
-        if (t->state == 'D' && call_is(c, "vfork|clone|clone3")) {
+        if (call_is(c, "pause|rt_sigsuspend|sigsuspend|rt_sigtimedwait|rt_sigtimedwait_time64"))
+                c->object = children_signalling(r, t);
+        else if (t->state == 'D' && call_is(c, "vfork|clone|clone3"))
                 c->object = children_vforked(r, t);
-                return;
-        }
-        objects_resolve(r, c);
+        else
+                objects_resolve(r, c);
         timeout_resolve(r, c);
 }

@@ -7,6 +7,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -172,6 +173,52 @@ static struct object *group_object(struct resolver *r, pid_t group)
                 o->n_owners = 0;
         o->on_any = true;
         o->on_whole = o->n_owners && !p->n_children_hidden;
+        return o;
+}
+
+/* In pause(2) and sigsuspend(2) a thread's mask is the one that it waits with. */
+static bool awaits_sigchld(struct resolver *r, const struct thread *t)
+{
+        const uint64_t bit = UINT64_C(1) << (SIGCHLD - 1);
+        const struct call_memory *m = &t->call.memory[0];
+        struct procfile_status status = { 0 };
+        const char *text;
+        uint64_t set = 0;
+        char path[48];
+
+        if (call_is(&t->call, "rt_sigtimedwait|rt_sigtimedwait_time64")) {
+                if (m->len >= sizeof(set))
+                        memcpy(&set, m->bytes, sizeof(set));
+                return set & bit;
+        }
+        snprintf(path, sizeof(path), "task/%d/status", (int)t->tid);
+        text = resolver_file(r, path);
+        return text && procfile_status(text, strlen(text), &status) > 0 && status.has_signals &&
+               (status.sig_caught & ~status.sig_blocked & bit);
+}
+
+struct object *children_signalling(struct resolver *r, const struct thread *t)
+{
+        struct process *p = t->process;
+        struct owner owners[CHILDREN_MAX];
+        struct procfile_stat stat;
+        struct object *o;
+        size_t n = 0;
+
+        if (!awaits_sigchld(r, t))
+                return NULL;
+        children_read(r, p);
+        /* Those that have ended have sent theirs; a child of clone(2) may send another, or none. */
+        for (size_t i = 0; i < p->n_children; i++)
+                if (stat_of(r, p->children[i].pid, &stat) && stat.exit_signal == SIGCHLD &&
+                        !strchr("ZX", stat.state))
+                        owners[n++] = p->children[i];
+        o = n ? call_object_new(r, "process") : NULL;
+        if (!o)
+                return NULL;
+        o->owners = arena_dup(resolver_snapshot(r)->arena, owners, n * sizeof(*owners));
+        o->n_owners = o->owners ? n : 0;
+        o->on_any = true; /* of many: whoever may send it a signal */
         return o;
 }
 

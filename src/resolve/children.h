@@ -19,5 +19,11 @@ struct object *children_object(struct resolver *r, const struct call *c);
 /* The child for which a thread in vfork(2) waits; NULL: not known. */
 struct object *children_vforked(struct resolver *r, const struct thread *t);
 
+/*
+ * Children whose end is a signal that a thread in pause(2), sigsuspend(2) or sigtimedwait(2) goes
+ * on with, as the owners of an object; NULL: none.
+ */
+struct object *children_signalling(struct resolver *r, const struct thread *t);
+
 /* Name of a process, kept in the arena; NULL. */
 const char *children_comm(struct resolver *r, pid_t pid);

@@ -232,6 +232,52 @@ static void vfork_run(struct stage *st, int how)
                 stage_ready(st, pid, pid, "child=%d", (int)shared_get(st, 0));
 }
 
+enum sigchld { CAUGHT, AWAITED, NOT_CAUGHT };
+
+static void on_signal(int number)
+{
+        (void)number;
+}
+
+/* Of its two children one sends SIGCHLD at its end, and the other sends nothing. */
+static void sigchld_actor(struct stage *st, int how)
+{
+        sigset_t set;
+        pid_t silent;
+
+        sigemptyset(&set);
+        sigaddset(&set, SIGCHLD);
+        if (how == CAUGHT)
+                signal(SIGCHLD, on_signal);
+        (void)sleeper_start(st, 0);
+        silent = (pid_t)MUST(syscall(SYS_clone, 0, NULL, NULL, NULL, NULL));
+        if (silent == 0) {
+                prctl(PR_SET_PDEATHSIG, SIGKILL);
+                for (;;)
+                        pause();
+        }
+        shared_set(st, 1, (uint64_t)silent);
+        if (how == AWAITED) {
+                sigprocmask(SIG_BLOCK, &set, NULL);
+                sigwaitinfo(&set, NULL);
+        } else {
+                sigemptyset(&set);
+                sigsuspend(&set);
+        }
+        child_end();
+}
+
+static void sigchld(struct stage *st, int how)
+{
+        pid_t pid = child_start(st);
+
+        if (pid == 0)
+                sigchld_actor(st, how);
+        wait_call(st, pid, how == AWAITED ? SYS_rt_sigtimedwait : SYS_rt_sigsuspend, -1);
+        stage_ready(
+                st, pid, pid, "child=%d silent=%d", (int)shared_get(st, 0), (int)shared_get(st, 1));
+}
+
 static void zombie(struct stage *st, int how)
 {
         pid_t pid = child_start(st);
@@ -283,6 +329,9 @@ const struct scene scenes_child[] = {
         { "wait-any-traced", wait_traced, ANY, "wait for any, with a tracee and no child" },
         { "vfork", vfork_run, 0, "the parent of a vfork(2) whose child stays" },
         { "vfork-siblings", vfork_run, 2, "the same, with two older children" },
+        { "sigsuspend-child", sigchld, CAUGHT, "sigsuspend(2), SIGCHLD being caught" },
+        { "sigwait-child", sigchld, AWAITED, "sigwaitinfo(2) for SIGCHLD" },
+        { "sigsuspend-uncaught", sigchld, NOT_CAUGHT, "sigsuspend(2), SIGCHLD being ignored" },
         { "zombie", zombie, 0, "a child that is not reaped" },
         { "zombie-leader", zombie_leader, 0, "the main thread has ended, another lives" },
         { NULL, NULL, 0, NULL },

@@ -215,6 +215,20 @@ def check_child(_evidence, ready, thread):
         raise Failure(f"process group {ready['group']}", wait["text"])
 
 
+def check_signalling(_evidence, ready, thread):
+    """Its child's end would be a signal, and anybody else's signal would do, too."""
+    told = [(o["role"], o["pid"]) for o in thread["wait"]["on"]]
+    if told != [("child", int(ready["child"]))] and (told or CHILDREN_TOLD):
+        raise Failure(f"child {ready['child']} alone", told)
+    if told and not thread["wait"]["on_any"]:
+        raise Failure("any", thread["wait"])
+
+
+def check_nobody(_evidence, _ready, thread):
+    if thread["wait"]["on"]:
+        raise Failure("nobody who can end this wait", thread["wait"]["on"])
+
+
 def check_not_child(text):
     if re.search(r"\bits (child|\d+ children) |\ba child process\b", text):
         raise Failure("no word of a child that is none", text)
@@ -309,6 +323,7 @@ MUTEX_TOLD = Row("lock", "mutex", "address", on="holder other", least="certain")
 MUTEX_SHARED = Row("lock", "mutex", "address", on="holder holder")
 
 CHILD = Row("child", "process", "pid", check=check_child)
+SIGCHLD = Row("signal", check=check_signalling)
 # Its members are a group, so no single one is the object.
 CHILD_GROUP = Row("child", "process", check=check_child)
 
@@ -409,7 +424,10 @@ ROWS = {
     "clock-nanosleep-cpu": Row("sleep", "timer -", deadline="never"),
     "clock-nanosleep-namespace": Row("sleep", "timer"),
     "pause": Row("signal"),
-    "sigsuspend": Row("signal"),
+    "sigsuspend": Row("signal", check=check_nobody),
+    "sigsuspend-child": SIGCHLD,
+    "sigwait-child": SIGCHLD,
+    "sigsuspend-uncaught": Row("signal", check=check_nobody),
     "sigwaitinfo": Row("signal"),
     "sigtimedwait": Row("signal"),
     "futex-wait": Row("futex", "futex", "address"),

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* base/procfile.c: files of each kernel generation, hostile names, cut texts. */
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -55,6 +56,7 @@ static void test_stat(void **state)
         assert_int_equal(s.stime, 9);
         assert_int_equal(s.start_time, 140849);
         assert_int_equal(s.cpu, 3);
+        assert_int_equal(s.exit_signal, SIGCHLD);
 
         assert_int_equal(PARSE(procfile_stat, stat_kthread, &s), 1);
         assert_true(s.flags & 0x00200000);
@@ -73,6 +75,7 @@ static void test_stat(void **state)
                 1);
         assert_int_equal(s.start_time, 44);
         assert_int_equal(s.cpu, -1);
+        assert_int_equal(s.exit_signal, 0);
 }
 
 static void test_stat_names(void **state)

@@ -45,7 +45,9 @@ void stage_skip(struct stage *st, const char *format, ...)
 
         va_start(ap, format);
         if (st->pid != getpid()) {
-                vsnprintf(st->shared->skip, sizeof(st->shared->skip), format, ap);
+                /* The first reason stays: others only pass it on. */
+                if (!st->shared->skip[0])
+                        vsnprintf(st->shared->skip, sizeof(st->shared->skip), format, ap);
         } else {
                 st->shared->skipped = true;
                 fputs("skip ", stdout);

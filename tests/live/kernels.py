@@ -7,11 +7,13 @@ pwhy --raw shows is compared with the kernel's own; and what pwhy does without p
 without the kernel modules it would like, is looked at. Another kernel is a row of KERNELS.
 """
 import argparse
+import itertools
 import os
 import platform
 import re
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -38,9 +40,9 @@ class Kernel:
     scenes: str = ""  # only these; empty: all
 
 
-X86_64 = ("x86_64", "qemu-system-x86_64 -machine q35 -accel tcg -cpu max",
+X86_64 = ("x86_64", "qemu-system-x86_64 -machine q35 -cpu max",
           "console=ttyS0")
-AARCH64 = ("aarch64", "qemu-system-aarch64 -machine virt -accel tcg -cpu max",
+AARCH64 = ("aarch64", "qemu-system-aarch64 -machine virt -cpu max",
            "console=ttyAMA0")
 
 KERNELS = (
@@ -50,12 +52,13 @@ KERNELS = (
     Kernel("debian-6.1-arm64", "linux-image-arm64:arm64", *AARCH64),
 )
 DEFAULT = ("debian-6.1",)
+MACHINES = 2  # of one kernel, at the same time; each has its share of the cases
 
 # What the machine itself is made of, and what some scenes need.
 MODULES = ("virtio_pci virtio_console virtio_blk crc32c_generic ext4 loop fuse autofs4 overlay "
-           "ipv6 mbcache").split()
+           "ipv6 mbcache veth vsock").split()
 # What pwhy likes to have: loaded after the scenes that must do without.
-DIAGS = "unix_diag tcp_diag udp_diag raw_diag netlink_diag af_packet_diag".split()
+DIAGS = "unix_diag tcp_diag udp_diag raw_diag netlink_diag af_packet_diag vsock_diag".split()
 MOUNTS = """
 devpts /dev/pts devpts mode=620,ptmxmode=666
 tmpfs /dev/shm tmpfs mode=1777
@@ -65,6 +68,7 @@ tmpfs /sys/fs/cgroup tmpfs -
 cpu /sys/fs/cgroup/cpu cgroup cpu
 blkio /sys/fs/cgroup/blkio cgroup blkio
 freezer /sys/fs/cgroup/freezer cgroup freezer
+memory /sys/fs/cgroup/memory cgroup memory
 cgroup2 /sys/fs/cgroup/unified cgroup2 -
 """.split("\n")[1:-1]
 # Held while all stacks are compared, so that there are some of every kind.
@@ -83,43 +87,68 @@ hostile-names""".split()
 BY_BPF = HELD + """pipe-mutex position-mutex inode-rwsem userfaultfd-fault throttled stopped zombie
 int80-read pid-namespace running""".split()
 WITHOUT_CAPABILITY = "tcp-accept pipe-read-empty nanosleep futex-wait flock".split()
+# pwhy's options, by what the case is called.
+AS_USER_COMMANDS = {"raw": "--raw 1", "other": "--json 1", "all": "--json --all"}
 # An emulated processor is slow, the more so for a throttled process.
 PATIENT = "--timeout=15s"
+# What takes longer than most, how many times.
+WEIGHTS = {"identity": 6, "poll-million": 20, "running": 15, "runnable": 8, "throttled": 6,
+           "many-threads": 4}
 # What the cases are called with each source of facts, and how pwhy is told to use it.
 SOURCES = {"proc": "--source=proc", "bpf": "--source=bpf"}
 
 
-def make_plan(scenes, diags, modules):
+@dataclass(frozen=True)
+class Case:
+    part: str
+    name: str
+    line: str  # of the plan
+    weight: int = 1
+
+
+def make_cases(scenes):
+    """All there is to do, in order; a part is told from its first word how pwhy is to look."""
+    def scene_cases(part, names, prefix=""):
+        return (Case(part, name, f"{prefix}scene {name}", WEIGHTS.get(name, 1)) for name in names
+                if name in scenes)
+
+    yield from scene_cases("without-diag", WITHOUT_DIAG)
+    for source in SOURCES:
+        yield from scene_cases(source, scenes if source == "proc" else BY_BPF)
+        held = [name for name in HELD if name in scenes]
+        yield Case(source, "identity", " ".join(("identity", *held)), WEIGHTS["identity"])
+    yield from scene_cases("proc-user", AS_USER, f"as {USER} ")
+    for name, words in AS_USER_COMMANDS.items():
+        yield Case("proc-user", name, f"as {USER} command {name} {machine.PWHY} {words}")
+    yield from scene_cases("proc-no-sys-admin", WITHOUT_CAPABILITY, f"without {CAP_SYS_ADMIN} ")
+
+
+def share_out(cases, n):
+    """The cases of each machine, in their order: the heaviest first to who has the least."""
+    shares = [[] for _ in range(n)]
+    for case in sorted(cases, key=lambda case: -case.weight):
+        min(shares, key=lambda share: sum(c.weight for c in share)).append(case)
+    return [[case for case in cases if case in share] for share in shares]
+
+
+def make_plan(cases, diags, modules):
     """The agent's plan; see kernel/agent.c."""
-    diags = {f"{name}.ko" for name in diags}
+    diags = {f"{name}.ko" for name in diags} | {"inet_diag.ko"}
+    modules = list(modules)
     yield from ("mount proc /proc proc -", "mount sysfs /sys sysfs -",
                 "mount devtmpfs /dev devtmpfs -")
-    modules = list(modules)
-    yield from (f"module /modules/{name}" for name in modules if name not in diags and
-                name != "inet_diag.ko")
+    yield from (f"module /modules/{name}" for name in modules if name not in diags)
     yield f"port {machine.PORT}"
     yield from (f"mount {words}" for words in MOUNTS)
     yield "loopback"
-    yield "command uname /bin/pwhy --json 1"
-    yield "part without-diag"
-    yield from (f"scene {name}" for name in WITHOUT_DIAG if name in scenes)
-    yield from (f"module /modules/{name}" for name in modules if name in diags or
-                name == "inet_diag.ko")
-    for source, option in SOURCES.items():
-        yield f"options {option} {PATIENT}"
-        yield f"part {source}"
-        yield from (f"scene {name}" for name in scenes if source == "proc" or name in BY_BPF)
-        yield "identity " + " ".join(name for name in HELD if name in scenes)
-        if source != "proc":
-            continue
-        yield f"part {source}-user"
-        yield from (f"as {USER} scene {name}" for name in AS_USER if name in scenes)
-        yield f"as {USER} command raw {machine.PWHY} --raw 1"
-        yield f"as {USER} command other {machine.PWHY} --json 1"
-        yield f"as {USER} command all {machine.PWHY} --json --all"
-        yield f"part {source}-no-sys-admin"
-        yield from (f"without {CAP_SYS_ADMIN} scene {name}" for name in WITHOUT_CAPABILITY
-                    if name in scenes)
+    later = [f"module /modules/{name}" for name in modules if name in diags]
+    for part, lines in itertools.groupby(cases, lambda case: case.part):
+        if part != "without-diag":
+            yield from later
+            later = []
+        yield f"options {SOURCES.get(part.partition('-')[0], '')} {PATIENT}"
+        yield f"part {part}"
+        yield from (case.line for case in lines)
 
 
 # Reading the records
@@ -138,21 +167,24 @@ class Group(dict):
 
 
 def group_records(records):
-    """Scenes, the identity's stacks and commands, in order."""
-    part, group, errors = "", None, []
+    """Scenes, the identity's stacks and commands, in order; errors; the kernel's release."""
+    part, group, errors, release = "", None, [], ""
     groups = []
     for name, data in records:
         if name == "part":
             part = data.decode()
+        elif name == "release":
+            release = data.decode()
+        elif name == "doing":
+            group = None
         elif name == "error":
             errors.append(data.decode(errors="replace"))
         elif name in ("scene", "identity"):
-            group = Group(part, name, data.decode())
+            group = Group(part, name, data.decode() or name)
             groups.append(group)
         elif name == "look":
             group.looks.append({})
-        elif name.endswith(".out") and (group is None or group.kind == "command" or
-                                        "end" in group or "stacks.after" in group):
+        elif group is None and name.endswith(".out"):
             group = Group(part, "command", name[:-len(".out")])
             group["out"] = data
             groups.append(group)
@@ -162,7 +194,7 @@ def group_records(records):
             group.looks[-1][name] = data
         elif group is not None:
             group[name] = data
-    return groups, errors
+    return groups, errors, test_scenes.read_release(release)
 
 
 def make_evidence(group, look, row, ready, root, release):
@@ -289,20 +321,36 @@ class Tally:
         print(f"{word} {self.kernel}/{name}{': ' if text else ''}{text}", flush=True)
 
     def judge(self, group, release):
-        name = "/".join(filter(None, (group.part, group.name or group.kind)))
+        name = f"{group.part}/{group.name}"
         try:
             if group.kind == "scene":
                 why = judge_scene(group, release)
                 self.say("skipped" if why else "passed", name, why or "")
             elif group.kind == "identity":
                 self.say("passed", name, judge_identity(group))
-            elif group.name != "uname":
+            else:
                 judge_command(group)
                 self.say("passed", name)
         except (Failure, AssertionError) as failure:
             self.say("failed", name, str(failure)[:1500])
         except (KeyError, ValueError, IndexError) as e:
             self.say("failed", name, f"expected a record got {e!r}")
+
+    def judge_all(self, cases, machines):
+        """Returns what was not done, in words."""
+        groups = {}
+        for one in machines:
+            found, errors, release = group_records(one.records())
+            for error in errors:
+                self.say("failed", "machine", error)
+            groups.update({(group.part, group.name): (group, release) for group in found})
+        # Where a machine stopped, its last case is not whole; what it did is told with it.
+        for case in cases:
+            if found := groups.get((case.part, case.name)):
+                self.judge(*found)
+        left = [case for case in cases if (case.part, case.name) not in groups]
+        names = ", ".join(f"{case.part}/{case.name}" for case in left[:3])
+        return f"{len(left)} cases were not tried: {names}, ..." if left else ""
 
 
 def programs_for(kernel, build, scratch):
@@ -317,6 +365,9 @@ def programs_for(kernel, build, scratch):
     for path in programs.values():
         if not os.access(path, os.X_OK):
             raise Unavailable(f"{path} was not built")
+    # Of another C library, where its compiler was installed; the scenes say so if not.
+    if (musl := build / "tests/lock-musl").exists():
+        programs["/bin/lock-musl"] = musl
     machine.run(f"{prefix}gcc", "-std=gnu17", "-D_GNU_SOURCE", "-O2", "-static", "-o", agent,
                 *sorted((ROOT / "tests/live/kernel").glob("*.c")))
     # What glibc loads when a thread ends.
@@ -332,32 +383,46 @@ def test_kernel(kernel, arguments, scratch):
         place = machine.kernel_fetch(kernel.package, MODULES + DIAGS, arguments.cache)
         listed = subprocess.run([arguments.build / "tests/scene", "--list"], check=True,
                                 capture_output=True, text=True).stdout.split()
-        scenes = arguments.scenes or kernel.scenes.split() or listed
-        done = machine.machine_run(kernel, place, programs, MODULES + DIAGS,
-                                   lambda names: make_plan(scenes, DIAGS, names), LIMIT_S)
+        cases = list(make_cases(arguments.scenes or kernel.scenes.split() or listed))
+        machines = make_machines(kernel, place, programs, cases, scratch)
+        machine.machines_run(machines, LIMIT_S)
     except (Unavailable, OSError) as why:
         tally.say("skipped", "boot", why)
         return tally.counts
     if arguments.keep:
-        Path(arguments.keep).write_text(repr(done.records), encoding="utf-8")
-    groups, errors = group_records(done.records)
-    for error in errors:
-        tally.say("failed", "machine", error)
-    release = (0, 0)
-    for group in groups:
-        if group.name == "uname" and group.kind == "command":
-            document = test_scenes.read_document(group.number("status"), group["out"],
-                                                 group["err"])
-            release = test_scenes.read_release(document["host"]["kernel"])
-        tally.judge(group, release)
-    if done.done:
-        tally.say("passed", "boot", f"{place.name}, {done.seconds:.0f} s in the machine, "
-                  f"{time.monotonic() - begin:.0f} s in all")
+        Path(arguments.keep).write_text(repr([one.records() for one in machines]),
+                                        encoding="utf-8")
+    wrong = [f"machine {i} of {len(machines)}: {one.stopped} after {one.seconds:.0f} s, "
+             f"boot {one.boots}, doing: {one.doing()}"
+             for i, one in enumerate(machines, 1) if one.stopped]
+    if left := tally.judge_all(cases, machines):
+        wrong.append(left)
+    if wrong:
+        tally.say("failed", "boot", "; ".join(wrong))
     else:
-        tally.say("failed", "boot", f"ended after {done.seconds:.0f} s at "
-                  f"{groups[-1].name if groups else 'the beginning'}")
-        print(done.console[-4000:], file=sys.stderr)
+        seconds = " and ".join(f"{one.seconds:.0f}" for one in machines)
+        again = "".join(", one stood still and was booted again" for one in machines
+                        if one.boots > 1)
+        tally.say("passed", "boot", f"{place.name}, {seconds} s in the machines{again}, "
+                  f"{time.monotonic() - begin:.0f} s in all")
+    for one in machines:
+        if one.stopped:
+            print(one.console()[-4000:], file=sys.stderr)
     return tally.counts
+
+
+def make_machines(kernel, place, programs, cases, scratch):
+    """The same machine as often as it takes, each with a plan for its share of the cases."""
+    modules = machine.modules_ordered(place, MODULES + DIAGS)
+    root = Path(scratch, "root")
+    machine.initramfs_make(root, kernel.arch, programs, modules)
+    machines = []
+    for share in filter(None, share_out(cases, MACHINES)):
+        directory = Path(tempfile.mkdtemp(dir=scratch))
+        plan = make_plan(share, DIAGS, (path.name for path in modules))
+        (root / "plan").write_text("".join(line + "\n" for line in plan), encoding="utf-8")
+        machines.append(machine.Machine(kernel, place, root, directory))
+    return machines
 
 
 def parse_arguments():

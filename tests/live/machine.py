@@ -14,15 +14,22 @@ import subprocess
 import tarfile
 import tempfile
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 PORT = "pwhy"
 PWHY = "/bin/pwhy"  # inside
 USER = 65534  # whose the disk is, so that not only root can write there
 DISK_BYTES = 256 << 20
-# The same on every machine: a disk, a port for records, a console for the kernel.
-QEMU_COMMON = """-smp 2 -m 768 -nodefaults -no-user-config -display none -no-reboot
+# A machine takes a few seconds to its first record, and a scene its own time limits to the next.
+# Beyond these it stands still; one that does so at boot is booted once more.
+FIRST_S = 90
+SILENT_S = 180
+BOOTS = 2
+POLL_S = 0.1
+# The same on every machine: a disk, a port for records, a console for the kernel. Its CPUs take
+# turns in one thread: two threads gain little, and what the CPUs do at a time would depend on
+# what else runs here. Two machines are the better use of two processors.
+QEMU_COMMON = """-accel tcg,thread=single -smp 2 -m 768 -nodefaults -no-user-config -display none -no-reboot
     -serial file:{console} -kernel {kernel} -initrd {initrd}
     -drive file={disk},if=none,id=disk,format=raw,cache=unsafe -device virtio-blk-pci,drive=disk
     -device virtio-serial-pci -chardev file,id=port,path={port}
@@ -149,8 +156,8 @@ def libraries_of(program, triplet, found):
     return found
 
 
-def initramfs_make(root, arch, programs, modules, plan):
-    """Fills a directory; programs: {path inside: path outside}."""
+def initramfs_make(root, arch, programs, modules):
+    """Fills a directory, but for the plan; programs: {path inside: path outside}."""
     files = dict(programs)
     for outside in programs.values():
         libraries_of(outside, f"{arch}-linux-gnu", files)
@@ -159,10 +166,9 @@ def initramfs_make(root, arch, programs, modules, plan):
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(outside, target)
         target.chmod(0o755)
-    (root / "modules").mkdir()
+    (root / "modules").mkdir(parents=True)
     for path in modules:
         shutil.copy(path, root / "modules")
-    (root / "plan").write_text("".join(line + "\n" for line in plan), encoding="utf-8")
 
 
 def initramfs_pack(root, archive):
@@ -173,14 +179,6 @@ def initramfs_pack(root, archive):
 
 
 # Running it
-
-
-@dataclass(frozen=True)
-class Run:
-    records: list  # (name, bytes)
-    seconds: float
-    console: str
-    done: bool  # to the end of its plan
 
 
 def records_read(data):
@@ -195,35 +193,85 @@ def records_read(data):
     return records
 
 
-def machine_run(row, kernel, programs, modules, plan, limit_s):
-    """Boots, waits for the end of the plan or of the time, and leaves nothing behind.
+class Machine:
+    """One that is made in a directory, booted, and watched until it ends or stands still."""
 
-    row: of the table of kernels; kernel: its directory; plan(modules) gives the lines.
-    """
-    with scratch_directory() as directory:
-        scratch = Path(directory)
-        paths = {name: scratch / name for name in ("console", "initrd", "disk", "port")}
-        (scratch / "root").mkdir()
-        modules_in = modules_ordered(kernel, modules)
-        initramfs_make(scratch / "root", row.arch, programs, modules_in,
-                       plan(p.name for p in modules_in))
-        initramfs_pack(scratch / "root", paths["initrd"])
-        with open(paths["disk"], "wb") as file:
+    def __init__(self, row, kernel, root, scratch):
+        """row: of the table of kernels; kernel: its directory; root: what the initramfs has."""
+        names = ("console", "initrd", "disk", "port", "said")
+        self.paths = {name: scratch / name for name in names}
+        initramfs_pack(root, self.paths["initrd"])
+        with open(self.paths["disk"], "wb") as file:
             file.truncate(DISK_BYTES)
-        run("mke2fs", "-q", "-t", "ext4", "-E", f"root_owner={USER}:{USER}", "-F", paths["disk"])
-        command = f"{row.qemu} {QEMU_COMMON}".format(kernel=kernel / "vmlinuz", **paths).split()
-        begin = time.monotonic()
-        with subprocess.Popen(command + ["-append", f"{row.cmdline} {CMDLINE_COMMON}"],
-                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT) as process:
-            try:
-                said, _ = process.communicate(timeout=limit_s)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                said = process.communicate()[0] + b"(killed after the time limit)"
-            finally:
-                process.kill()
-        console = paths["console"].read_text(errors="replace") if paths["console"].exists() else ""
-        records = records_read(paths["port"].read_bytes() if paths["port"].exists() else b"")
-        return Run(records, time.monotonic() - begin,
-                   console + said.decode(errors="replace"), ("done", b"") in records)
+        run("mke2fs", "-q", "-t", "ext4", "-E", f"root_owner={USER}:{USER}", "-F",
+            self.paths["disk"])
+        self.command = f"{row.qemu} {QEMU_COMMON}".format(
+            kernel=kernel / "vmlinuz", **self.paths).split()
+        self.command += ["-append", f"{row.cmdline} {CMDLINE_COMMON}"]
+        self.process = None
+        self.boots = 0
+        self.begin = self.news = 0  # when it was booted, when the last record came
+        self.size = 0  # of the records
+        self.seconds = 0
+        self.stopped = ""  # why it did not come to the end of its plan
+
+    def boot(self):
+        for name in ("console", "port"):
+            self.paths[name].write_bytes(b"")
+        with open(self.paths["said"], "wb") as said:
+            self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=said,
+                                            stderr=subprocess.STDOUT)
+        self.boots += 1
+        self.begin = self.news = time.monotonic()
+        self.size = 0
+
+    def kill(self):
+        if self.process:
+            self.process.kill()
+            self.process.wait()
+
+    def running(self, limit_s):
+        """False when it is over. To be asked again and again; boots once more if it must."""
+        now, size = time.monotonic(), self.paths["port"].stat().st_size
+        ended = self.process.poll() is not None
+        if size != self.size:
+            self.size, self.news = size, now
+        quiet_s = SILENT_S if size else FIRST_S
+        if not ended and now - self.news < quiet_s and now - self.begin < limit_s:
+            return True
+        self.kill()
+        if not size and self.boots < BOOTS:
+            self.boot()
+            return True
+        self.seconds = now - self.begin
+        if ended:
+            self.stopped = "" if ("done", b"") in self.records() else "it ended"
+        elif now - self.news >= quiet_s:
+            self.stopped = f"no record came for {quiet_s} s"
+        else:
+            self.stopped = f"it took more than {limit_s} s"
+        return False
+
+    def records(self):
+        return records_read(self.paths["port"].read_bytes())
+
+    def doing(self):
+        """The part and the line of its plan that it was at."""
+        last = {name: data.decode(errors="replace") for name, data in self.records()}
+        return " ".join(filter(None, (last.get("part"), last.get("doing", "booting"))))
+
+    def console(self):
+        return "".join(self.paths[name].read_text(errors="replace") for name in ("console", "said"))
+
+
+def machines_run(machines, limit_s):
+    """All at the same time; whatever happens here, none is left running."""
+    try:
+        for one in machines:
+            one.boot()
+        left = list(machines)
+        while left := [one for one in left if one.running(limit_s)]:
+            time.sleep(POLL_S)
+    finally:
+        for one in machines:
+            one.kill()

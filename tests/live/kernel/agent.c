@@ -10,7 +10,8 @@
  *   as UID VERB …                       the verb as that user
  *   without CAPABILITY VERB …           the verb as root, lacking a capability (its number)
  *
- * Until "port", the console hears of errors; from then on, the host does (see wire.c).
+ * Until "port", the console hears of errors; from then on, the host does (see wire.c), and of
+ * what is done: the kernel's release first, and each line before it is run.
  */
 #include "agent.h"
 
@@ -29,6 +30,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -96,10 +98,13 @@ static void verb_loopback(char **w)
 static void verb_port(char **w)
 {
         uint64_t limit_ns = now_ns() + SECONDS_MAX * 1000000000ULL;
+        struct utsname kernel = { 0 };
 
         /* The host tells of its ports after the driver is there. */
         while (!record_open(w[0]) && now_ns() < limit_ns)
                 usleep(10000);
+        uname(&kernel);
+        record("release", kernel.release, strlen(kernel.release));
 }
 
 static void verb_command(char **w)
@@ -200,6 +205,7 @@ static void line_run(char *line)
         char *words[WORDS_MAX + 1];
         int n = 0;
 
+        record("doing", line, strlen(line));
         for (char *w = strtok(line, " \n"); w && n < WORDS_MAX; w = strtok(NULL, " \n"))
                 words[n++] = w;
         words[n] = NULL;

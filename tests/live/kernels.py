@@ -109,8 +109,10 @@ class Case:
 def make_cases(scenes):
     """All there is to do, in order; a part is told from its first word how pwhy is to look."""
     def scene_cases(part, names, prefix=""):
-        return (Case(part, name, f"{prefix}scene {name}", WEIGHTS.get(name, 1)) for name in names
-                if name in scenes)
+        for name in names:
+            if name in scenes:
+                yield Case(part, name, f"{prefix}scene {name} {wanted_by(name)}",
+                           WEIGHTS.get(name, 1))
 
     yield from scene_cases("without-diag", WITHOUT_DIAG)
     for source in SOURCES:
@@ -121,6 +123,12 @@ def make_cases(scenes):
     for name, words in AS_USER_COMMANDS.items():
         yield Case("proc-user", name, f"as {USER} command {name} {machine.PWHY} {words}")
     yield from scene_cases("proc-no-sys-admin", WITHOUT_CAPABILITY, f"without {CAP_SYS_ADMIN} ")
+
+
+def wanted_by(name):
+    """What is looked at besides the thread: the text, processes by a word of the ready line."""
+    row = ROWS.get(name)
+    return " ".join(filter(None, (row.check and "text", row.ask))) if row else ""
 
 
 def share_out(cases, n):
@@ -209,7 +217,7 @@ def make_evidence(group, look, row, ready, root, release):
     return Evidence(
         ready=ready, begin=group.number("begin"), made=group.number("made"),
         asked=int(look["asked"]), answered=int(look["answered"]), before=before, after=after,
-        documents=documents, text=look["text.out"].decode(),
+        documents=documents, text=look.get("text.out", b"").decode(),
         stack=None if stack is None else stack.decode(),
         device=tuple(look["device"].decode().split(" ")) if "device" in look else None,
         root=root, release=release)
@@ -344,7 +352,7 @@ class Tally:
             for error in errors:
                 self.say("failed", "machine", error)
             groups.update({(group.part, group.name): (group, release) for group in found})
-        # Where a machine stopped, its last case is not whole; what it did is told with it.
+        # Where a machine stopped, its last case lacks records, and has failed, too.
         for case in cases:
             if found := groups.get((case.part, case.name)):
                 self.judge(*found)

@@ -6,7 +6,7 @@
  *   mount SOURCE TARGET TYPE OPTIONS    module FILE        write FILE TEXT
  *   loopback                            port NAME          command NAME PROGRAM ARG…
  *   part NAME                           options PWHY-OPTION…
- *   scene NAME                          identity SCENE…
+ *   scene NAME WANTED…                  identity SCENE…
  *   as UID VERB …                       the verb as that user
  *   without CAPABILITY VERB …           the verb as root, lacking a capability (its number)
  *
@@ -119,7 +119,7 @@ static void verb_part(char **w)
 
 static void verb_scene(char **w)
 {
-        scene_record(w[0]);
+        scene_record(w[0], w + 1);
 }
 
 static void verb_as(char **w)

@@ -54,7 +54,8 @@ struct held_scene {
 
 void scene_start(struct held_scene *s, const char *name);
 int scene_end(struct held_scene *s);
-void scene_record(const char *name);
+/* wanted, ended by NULL: what pwhy is asked for besides. Each answer takes time in here. */
+void scene_record(const char *name, char *const *wanted);
 /* Every thread's stack before and after pwhy shows them all, while some scenes are held. */
 void identity_record(char **names);
 

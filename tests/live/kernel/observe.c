@@ -96,17 +96,20 @@ static void thread_record(const char *when, const char *tid)
         }
 }
 
-/* The thread, and what else of the scene some check asks about. */
-static void ask_all(const struct held_scene *s, const char *tid)
+/* What some check asks for: "text", or whom a word of the ready line names. */
+static void wanted_record(const struct held_scene *s, const char *tid, char *const *wanted)
 {
-        static const char *const keys[] = { "pid", "thread" };
         char target[32], name[64];
 
-        for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++) {
-                if (!ready_word(s, keys[i], target, sizeof(target)) || strcmp(target, tid) == 0)
-                        continue;
-                snprintf(name, sizeof(name), "json.%s", target);
-                pwhy_record(name, (const char *[]){ "--json", target, NULL });
+        for (; *wanted; wanted++) {
+                if (strcmp(*wanted, "text") == 0)
+                        pwhy_record("text", (const char *[]){ tid, NULL });
+                else if (!ready_word(s, *wanted, target, sizeof(target)))
+                        record_error("%s: no word of \"%s\"", *wanted, s->line);
+                else {
+                        snprintf(name, sizeof(name), "json.%s", target);
+                        pwhy_record(name, (const char *[]){ "--json", target, NULL });
+                }
         }
 }
 
@@ -143,7 +146,7 @@ static bool thread_runs(const char *tid)
         return runs;
 }
 
-static void look_record(const struct held_scene *s, const char *tid)
+static void look_record(const struct held_scene *s, const char *tid, char *const *wanted)
 {
         char name[64];
 
@@ -153,15 +156,14 @@ static void look_record(const struct held_scene *s, const char *tid)
         snprintf(name, sizeof(name), "json.%s", tid);
         pwhy_record(name, (const char *[]){ "--json", tid, NULL });
         record_print("answered", "%llu", (unsigned long long)now_ns());
-        ask_all(s, tid);
-        pwhy_record("text", (const char *[]){ tid, NULL });
+        wanted_record(s, tid, wanted);
         pwhy_record("raw", (const char *[]){ "--raw", tid, NULL });
         record_file("stack", "/proc/%s/task/%s/stack", tid, tid);
         device_record(s);
         thread_record("after", tid);
 }
 
-void scene_record(const char *name)
+void scene_record(const char *name, char *const *wanted)
 {
         struct held_scene s;
         struct bytes err = { 0 };
@@ -175,7 +177,7 @@ void scene_record(const char *name)
         record_print("made", "%llu", (unsigned long long)s.made_ns);
         if (is_ready(&s) && ready_word(&s, "tid", tid, sizeof(tid))) {
                 for (int i = 0; i < (thread_runs(tid) ? TRIES : 1); i++)
-                        look_record(&s, tid);
+                        look_record(&s, tid, wanted);
         }
         status = scene_end(&s);
         lseek(s.err, 0, SEEK_SET);

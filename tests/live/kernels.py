@@ -346,12 +346,13 @@ class Tally:
 
     def judge_all(self, cases, machines):
         """Returns what was not done, in words."""
-        groups = {}
+        groups, all_errors = {}, {}
         for one in machines:
             found, errors, release = group_records(one.records())
-            for error in errors:
-                self.say("failed", "machine", error)
+            all_errors.update(dict.fromkeys(errors))
             groups.update({(group.part, group.name): (group, release) for group in found})
+        for error in all_errors:
+            self.say("failed", "machine", error)
         # Where a machine stopped, its last case lacks records, and has failed, too.
         for case in cases:
             if found := groups.get((case.part, case.name)):

@@ -11,6 +11,7 @@
  * sampled again at the end, and what of a thread that ran meanwhile does not belong together is
  * read anew, a few times.
  */
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -205,6 +206,8 @@ static int thread_fill(struct source *src, struct thread *t, const struct tasken
                 t->ready_for_ns = ns > 0 ? ns : 0;
         }
         t->sleep_start_ns = w->exec_start;
+        static_assert((int)NS_MAX == WIRE_NS_MAX, "the same order");
+        memcpy(t->ns, w->ns, sizeof(t->ns));
         t->moved = w->flags & WIRE_MOVED;
         if (!src->query->raw) {
                 call_fill(src, t, e);

@@ -41,7 +41,7 @@ struct taskiter {
         size_t n_slots;          /* a power of two */
         int link_all;            /* iterates all threads; -1: not made yet */
         uint32_t pass;
-        bool filtered, nested, walk_tried;
+        bool raw, filtered, nested, walk_tried;
         size_t n_met; /* in the last pass over all threads */
         size_t n_sent, n_same;
         char *buffer;
@@ -126,6 +126,25 @@ static bool filter_set(struct wire_settings *s, const struct taskiter_filter *f)
         return s->states || s->has_euid || s->cgroup || f->timed;
 }
 
+/* Our namespaces, at this moment: whoever uses the library may change them. */
+static void own_namespaces(uint32_t ret[static WIRE_NS_MAX])
+{
+        static const char *const paths[WIRE_NS_MAX] = {
+                [WIRE_NS_NET] = "/proc/thread-self/ns/net",
+                [WIRE_NS_MNT] = "/proc/thread-self/ns/mnt",
+                [WIRE_NS_UTS] = "/proc/thread-self/ns/uts",
+                [WIRE_NS_TIME] = "/proc/thread-self/ns/time",
+                [WIRE_NS_IPC] = "/proc/thread-self/ns/ipc",
+                [WIRE_NS_CGROUP] = "/proc/thread-self/ns/cgroup",
+                [WIRE_NS_PID] = "/proc/thread-self/ns/pid",
+                [WIRE_NS_USER] = "/proc/thread-self/ns/user",
+        };
+        struct stat st;
+
+        for (size_t i = 0; i < WIRE_NS_MAX; i++)
+                ret[i] = stat(paths[i], &st) < 0 ? 0 : (uint32_t)st.st_ino;
+}
+
 /* The first PID namespace has this inode (include/linux/proc_ns.h, PROC_PID_INIT_INO). */
 static bool in_own_namespace(void)
 {
@@ -157,7 +176,7 @@ static int program_load(
         settings = &it->program->bss->settings;
         settings->slots_mask = (uint32_t)it->n_slots - 1;
         settings->frames = frames < WIRE_FRAMES_MAX ? frames : WIRE_FRAMES_MAX;
-        settings->raw = raw;
+        it->program->rodata->raw = it->raw = raw;
         it->program->rodata->filtered = it->filtered = filter_set(settings, filter);
         r = taskprog__load(it->program);
         return r < 0 ? r : 0;
@@ -350,6 +369,8 @@ int taskiter_pass(struct taskiter *it, const struct taskiter_scope *scope,
         sched_yield(); /* brings the clock up to date */
         if (all && !scope->fresh)
                 walk_load(it);
+        if (!it->raw)
+                own_namespaces(settings->own_ns);
         it->pass = ++settings->passes;
         settings->n_same = 0;
         it->n_sent = it->n_same = 0;
@@ -432,7 +453,7 @@ int taskiter_names(
         r = bpf_call(BPF_PROG_RUN, &attr, sizeof(attr));
         if (r < 0)
                 return r;
-        for (size_t i = 0; i < n; i++) {
+        for (size_t i = 0; i < n && i < WIRE_NAMES; i++) {
                 names->text[i][WIRE_NAME_MAX - 1] = 0;
                 ret_texts[i] = names->text[i];
         }

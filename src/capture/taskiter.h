@@ -74,14 +74,14 @@ struct wire_slot *taskiter_slot(struct taskiter *it, pid_t tid);
 /* The same, or a free one; NULL: there is no room, and it will be sent again. */
 struct wire_slot *taskiter_slot_make(struct taskiter *it, pid_t tid);
 
-static inline const uint64_t *wire_regs(const struct wire_task *w)
-{
-        return w->flags & WIRE_REGS ? (const uint64_t *)(w + 1) : NULL;
-}
-
 static inline const uint64_t *wire_frames(const struct wire_task *w)
 {
-        return (const uint64_t *)(w + 1) + (w->flags & WIRE_REGS ? WIRE_REGS_MAX : 0);
+        return (const uint64_t *)(w + 1);
+}
+
+static inline const uint64_t *wire_regs(const struct wire_task *w)
+{
+        return w->flags & WIRE_REGS ? wire_frames(w) + w->n_frames : NULL;
 }
 
 /* "inet_csk_accept+0x1f2/0x3b0 [module]" for each; n <= WIRE_NAMES. Texts last until the next

@@ -88,10 +88,11 @@ int taskiter_pass(struct taskiter *it, const struct taskiter_scope *scope,
                         .switches = t->switches,
                         .start_ns = t->start_ns,
                         .n_frames = t->n_frames };
+                memcpy(end, t->frames, t->n_frames * sizeof(*end));
+                end += t->n_frames;
                 if (t->flags & WIRE_REGS)
                         for (size_t j = 0; j < WIRE_REGS_MAX; j++)
                                 *end++ = (uint64_t)t->tid * 1000 + j;
-                memcpy(end, t->frames, t->n_frames * sizeof(*end));
                 it->n_sent++;
                 r = each(arg, &record.task);
                 if (r < 0)

@@ -54,8 +54,21 @@ struct net {
         struct ns_common ns;
 };
 
+struct mnt_namespace {
+        struct ns_common ns;
+};
+
+struct uts_namespace {
+        struct ns_common ns;
+};
+
 struct nsproxy {
+        struct uts_namespace *uts_ns;
+        struct ipc_namespace *ipc_ns;
+        struct mnt_namespace *mnt_ns;
         struct net *net_ns;
+        struct time_namespace *time_ns;
+        struct cgroup_namespace *cgroup_ns;
 };
 
 struct kernfs_node {
@@ -77,6 +90,7 @@ typedef struct {
 
 struct cred {
         kuid_t uid, euid;
+        struct user_namespace *user_ns;
 };
 
 struct sched_entity {

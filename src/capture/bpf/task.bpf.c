@@ -15,6 +15,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "drift.bpf.h"
+#include "namespaces.bpf.h"
 #include "slots.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
@@ -22,6 +23,7 @@ char LICENSE[] SEC("license") = "GPL";
 /* Known before the program is loaded: what they rule out is not even verified. */
 const volatile uint32_t nested;   /* the reader is in a PID namespace of its own */
 const volatile uint32_t filtered; /* settings has filters */
+const volatile uint32_t raw;      /* stacks only: neither registers nor locks */
 
 struct wire_settings settings;
 struct wire_names names;
@@ -29,9 +31,8 @@ struct wire_names names;
 /* Too large for the stack of a program; one reader at a time. */
 static struct {
         struct wire_task task;
-        u64 regs[WIRE_REGS_MAX];
+        u64 rest[WIRE_FRAMES_MAX + 1 + WIRE_REGS_MAX]; /* the stack, then registers, if any */
 } record;
-static u64 frames[WIRE_FRAMES_MAX + 1];
 
 /*
  * Pointers of a task are read as memory, by BPF_CORE_READ(): for each that is followed directly the
@@ -89,7 +90,7 @@ static u64 owner_place(u64 address, u32 type)
         if (type == WIRE_LOCK_SEMAPHORE)
                 return semaphore_holder_place(address);
         if (type == WIRE_LOCK_RT_MUTEX)
-                return address + bpf_core_field_offset(struct rt_mutex_base, owner);
+                return rt_mutex_owner_place(address);
         return address + bpf_core_field_offset(struct rw_semaphore, owner);
 }
 
@@ -197,7 +198,6 @@ static void task_read(struct wire_task *r, struct task_struct *t)
         u32 size = (settings.frames * sizeof(u64)) & 1016;
         long n;
 
-        r->switches = t->nvcsw + t->nivcsw;
         r->state = task_state(t) | t->exit_state;
         r->cpu = task_cpu(t);
         r->exec_start = t->se.exec_start;
@@ -214,37 +214,43 @@ static void task_read(struct wire_task *r, struct task_struct *t)
         r->lock = r->lock_flags = 0;
         r->owner_pid = r->owner_tid = 0;
         r->lock_address = 0;
-        if (!settings.raw) {
-                if (!(flags & (WIRE_KERNEL | WIRE_WORKER)) && !t->exit_state) {
-                        r->flags |= WIRE_REGS;
-                        regs_read(r, (struct pt_regs *)bpf_task_pt_regs(t), record.regs);
-                }
-                lock_read(r, t);
-        }
-        n = bpf_get_task_stack(t, frames, size, 0);
+        n = bpf_get_task_stack(t, record.rest, size, 0);
         if (n < 0) {
                 r->flags |= WIRE_NO_STACK;
                 n = 0;
         }
         r->n_frames = n / sizeof(u64);
+        if (raw)
+                return;
+        lock_read(r, t);
+        /* Last, since from here on the verifier goes two ways. */
+        if (flags & (WIRE_KERNEL | WIRE_WORKER) || t->exit_state)
+                return;
+        r->flags |= WIRE_REGS;
+        regs_read(r, (struct pt_regs *)bpf_task_pt_regs(t),
+                &record.rest[r->n_frames & WIRE_FRAMES_MAX]);
 }
 
 static void about_read(struct wire_task *r, struct task_struct *t)
 {
         const struct cred *cred = BPF_CORE_READ(t, cred);
-        struct nsproxy *ns;
 
         r->start_ns = t->start_boottime;
         __builtin_memcpy(r->comm, t->comm, sizeof(r->comm));
-        if (settings.raw)
+        if (raw)
                 return;
         r->ppid = process_number(BPF_CORE_READ(t, real_parent));
         r->tracer = t->ptrace ? process_number(BPF_CORE_READ(t, parent)) : 0;
         r->uid = BPF_CORE_READ(cred, uid.val);
         r->euid = BPF_CORE_READ(cred, euid.val);
         r->cgroup = BPF_CORE_READ(t, cgroups, dfl_cgrp, kn, id);
-        ns = BPF_CORE_READ(t, nsproxy); /* NULL: it has exited */
-        r->ns_net = ns ? BPF_CORE_READ(ns, net_ns, ns.inum) : 0;
+        namespaces_read(r->ns, t, settings.own_ns);
+        /* Who has a number here, and none further in, is in the reader's. */
+        r->ns[WIRE_NS_PID] = BPF_CORE_READ(t, thread_pid, level) == settings.level && r->tid
+                                     ? settings.own_ns[WIRE_NS_PID]
+                                     : 0;
+        r->ns[WIRE_NS_USER] =
+                BPF_CORE_READ(cred, user_ns) == reader.user ? settings.own_ns[WIRE_NS_USER] : 0;
 }
 
 /* At the beginning of a pass. */
@@ -256,6 +262,8 @@ static void reader_read(void)
         settings.now_ns = BPF_CORE_READ(me, sched_info.last_arrival);
         if (settings.now_ns < exec_start)
                 settings.now_ns = exec_start;
+        if (!raw)
+                namespaces_begin(me);
         if (nested)
                 settings.level = BPF_CORE_READ(me, thread_pid, level);
 }
@@ -265,7 +273,7 @@ int dump(struct bpf_iter__task *ctx)
 {
         struct task_struct *t = ctx->task;
         struct wire_task *r = &record.task;
-        u32 stack;
+        u32 size;
         int tid;
 
         if (!t)
@@ -281,15 +289,15 @@ int dump(struct bpf_iter__task *ctx)
         }
         r->tid = tid;
         r->pid = process_number(t);
+        r->switches = t->nvcsw + t->nivcsw;
         about_read(r, t);
         task_read(r, t);
         r->flags |= (t->nvcsw + t->nivcsw != r->switches) * WIRE_MOVED;
-        stack = (r->n_frames * sizeof(u64)) & 1016;
-        r->size = sizeof(record.task) + stack + (r->flags & WIRE_REGS ? sizeof(record.regs) : 0);
-        bpf_seq_write(ctx->meta->seq, &record,
-                r->flags & WIRE_REGS ? sizeof(record) : sizeof(record.task));
-        if (stack)
-                bpf_seq_write(ctx->meta->seq, frames, stack);
+        /* Without branches, and masked, for the verifier. */
+        size = sizeof(record.task) + (r->n_frames * sizeof(u64) & 1016);
+        size += !!(r->flags & WIRE_REGS) * sizeof(u64[WIRE_REGS_MAX]);
+        r->size = size;
+        bpf_seq_write(ctx->meta->seq, &record, size);
         return 0;
 }
 

@@ -53,7 +53,7 @@ static const struct source_ops *const sources[] = { &source_bpf, &source_proc };
 
 /* What happens while a thread holds still. */
 struct still {
-        struct resolver *resolver;
+        struct resolver *resolver; /* NULL: kernel stacks alone are wanted */
         struct unwinder *unwinder; /* NULL: no user stacks are wanted */
 };
 
@@ -92,14 +92,16 @@ static void still_process(void *arg, struct process *p, int dir)
 {
         struct still *still = arg;
 
-        resolver_process(still->resolver, p, dir);
+        if (still->resolver)
+                resolver_process(still->resolver, p, dir);
 }
 
 static void still_thread(void *arg, struct thread *t, int dir)
 {
         struct still *still = arg;
 
-        resolver_thread(still->resolver, t, dir);
+        if (still->resolver)
+                resolver_thread(still->resolver, t, dir);
 }
 
 static void still_stacks(void *arg, struct thread *const *threads, size_t n)
@@ -174,7 +176,7 @@ int job_run(void *arg)
                 return r;
         if (!j->selected)
                 r = j->owners ? job_select_owners(j, io) : job_select(j, io);
-        if (r == 0)
+        if (r == 0 && !j->query->raw)
                 r = resolver_new(io, j->snapshot, &j->sockets, &still.resolver);
         if (r == 0 && !j->query->raw && !j->query->no_user)
                 r = unwinder_new(io, j->watch, j->snapshot, j->query->timeout_ns, &j->unwound,
@@ -185,7 +187,7 @@ int job_run(void *arg)
                 r = job_capture(j, io, &still);
         if (r == 0 && j->clock)
                 schedclock_visit(j->clock, io, j->watch, j->snapshot);
-        if (r == 0)
+        if (r == 0 && still.resolver)
                 resolver_finish(still.resolver);
         if (r == 0 && still.unwinder) {
                 const struct profile_ops ops = { job_give, still.unwinder };

@@ -45,8 +45,10 @@ struct source {
         struct stackset *stacks;
         enum abi abi; /* of 64-bit programs */
         struct taskorder *order;
-        uint64_t now_ns;      /* queue clock at the sample */
-        const char *comm;     /* the last one, which the next often shares */
+        uint64_t now_ns;             /* queue clock at the sample */
+        const char *comm;            /* the last one, which the next often shares, */
+        const struct kstack *kstack; /* and the last stack */
+        const struct stack *stack;
         struct process *last; /* process whose directory is open */
         int dir;
         bool sampled;         /* some of what was captured is from the table */
@@ -178,11 +180,19 @@ static int stack_fill(struct source *src, struct thread *t, const struct taskent
 
         /* One that runs has left its stack: the kernel prints none, either. */
         if (!(e->task.flags & WIRE_ON_CPU) && e->stack->n_frames) {
+                if (e->stack == src->kstack) {
+                        t->kernel_stack = src->stack;
+                        return 0;
+                }
                 text = tasktable_stack_text(src->table, e->stack, &len);
                 if (!text)
                         return -ENOMEM;
         }
         t->kernel_stack = stackset_add(src->stacks, text, len);
+        if (len) {
+                src->kstack = e->stack;
+                src->stack = t->kernel_stack;
+        }
         return t->kernel_stack ? 0 : -ENOMEM;
 }
 
@@ -430,6 +440,7 @@ static int round_run(struct source *src, bool last, size_t *ret_left)
         for_each_process(p, s)
                 pids[n++] = p->pid;
         r = tasktable_sample_processes(src->table, pids, n);
+        src->kstack = NULL; /* it may be forgotten by now */
         free(pids);
         *ret_left = 0;
         while (*link && r == 0) {

@@ -1,31 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * The program comes as a light skeleton (bpftool gen skeleton -L): the kernel itself relocates it,
- * so that no library is needed at run time, and none of the kernel's 5 MB of types is read.
- */
+/* See taskiter.h; the program itself is taskload.c's. */
 #include "capture/taskiter.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/bpf.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "capture/taskload.h"
 #include "capture/taskwalk.h"
-
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wsign-compare"
-#pragma GCC diagnostic ignored "-Wmissing-declarations"
-#pragma GCC diagnostic ignored "-Wunused-function"
-#pragma GCC diagnostic ignored "-Wunused-parameter"
-#pragma GCC diagnostic ignored "-Wpointer-arith"
-#include "task.lskel.h"
-#pragma GCC diagnostic pop
 
 #define BUFFER_BYTES (64 * 1024) /* twice what the kernel's own holds: records come whole */
 
@@ -35,7 +26,7 @@
 #define WALK_UNTIL 100000
 
 struct taskiter {
-        struct taskprog *program;
+        struct taskload load;
         struct taskwalk *walk;   /* NULL: not needed so far, or not to be had */
         struct wire_slot *slots; /* of the walk, if there is one */
         size_t n_slots;          /* a power of two */
@@ -165,21 +156,19 @@ static size_t power_of_two(size_t n)
 static int program_load(
         struct taskiter *it, unsigned frames, bool raw, const struct taskiter_filter *filter)
 {
-        struct wire_settings *settings;
-        int r;
+        struct taskload_options options = {
+                .stacks_only = raw,
+                .nested = in_own_namespace(),
+                .n_slots = (uint32_t)it->n_slots,
+                .settings = { .slots_mask = (uint32_t)it->n_slots - 1,
+                        .frames = frames < WIRE_FRAMES_MAX ? frames : WIRE_FRAMES_MAX },
+        };
 
-        it->program = taskprog__open();
-        if (!it->program)
-                return -ENOMEM;
-        it->program->maps.slots.max_entries = (uint32_t)it->n_slots;
-        it->program->rodata->nested = it->nested = in_own_namespace();
-        settings = &it->program->bss->settings;
-        settings->slots_mask = (uint32_t)it->n_slots - 1;
-        settings->frames = frames < WIRE_FRAMES_MAX ? frames : WIRE_FRAMES_MAX;
-        it->program->rodata->raw = it->raw = raw;
-        it->program->rodata->filtered = it->filtered = filter_set(settings, filter);
-        r = taskprog__load(it->program);
-        return r < 0 ? r : 0;
+        options.filtered = filter_set(&options.settings, filter);
+        it->nested = options.nested;
+        it->filtered = options.filtered;
+        it->raw = raw;
+        return taskload_new(&options, &it->load);
 }
 
 int taskiter_new(size_t slots, unsigned frames, bool raw, const struct taskiter_filter *filter,
@@ -201,7 +190,7 @@ int taskiter_new(size_t slots, unsigned frames, bool raw, const struct taskiter_
                 refusal_find(-r, ret_why, ret_remedy);
         if (r == 0) {
                 it->slots = mmap(NULL, it->n_slots * sizeof(*it->slots), PROT_READ | PROT_WRITE,
-                        MAP_SHARED, it->program->maps.slots.map_fd, 0);
+                        MAP_SHARED, it->load.slots, 0);
                 if (it->slots == MAP_FAILED)
                         r = -errno;
         }
@@ -223,8 +212,7 @@ void taskiter_free(struct taskiter *it)
                 munmap(it->slots, it->n_slots * sizeof(*it->slots));
         if (it->link_all >= 0)
                 close(it->link_all);
-        if (it->program)
-                taskprog__destroy(it->program);
+        taskload_done(&it->load);
         free(it->buffer);
         free(it);
 }
@@ -233,8 +221,8 @@ size_t taskiter_fds(const struct taskiter *it, int ret[static TASKITER_FDS])
 {
         size_t n = 0;
 
-        ret[n++] = it->program->progs.dump.prog_fd;
-        ret[n++] = it->program->progs.name.prog_fd;
+        ret[n++] = it->load.dump;
+        ret[n++] = it->load.name;
         if (it->link_all >= 0)
                 ret[n++] = it->link_all;
         if (it->walk)
@@ -250,7 +238,7 @@ static int link_make(struct taskiter *it, const struct taskiter_scope *scope)
 
         memset(&info, 0, sizeof(info));
         memset(&attr, 0, sizeof(attr));
-        attr.link_create.prog_fd = (uint32_t)it->program->progs.dump.prog_fd;
+        attr.link_create.prog_fd = (uint32_t)it->load.dump;
         attr.link_create.attach_type = BPF_TRACE_ITER;
         if (scope->pid || scope->tid) {
                 if (scope->tid)
@@ -315,7 +303,7 @@ static int records_read(struct taskiter *it, int fd, const struct taskiter_scope
 static int scope_read(struct taskiter *it, const struct taskiter_scope *scope, bool slots,
         int (*each)(void *arg, const struct wire_task *w), void *arg)
 {
-        struct wire_settings *settings = &it->program->bss->settings;
+        struct wire_settings *settings = it->load.settings;
         _cleanup_close_ int fd = iterator_open(it, scope);
 
         if (fd < 0)
@@ -362,7 +350,7 @@ static int walk_pass(
 int taskiter_pass(struct taskiter *it, const struct taskiter_scope *scope,
         int (*each)(void *arg, const struct wire_task *w), void *arg)
 {
-        struct wire_settings *settings = &it->program->bss->settings;
+        struct wire_settings *settings = it->load.settings;
         bool all = !scope->pid && !scope->tid;
         int r = -E2BIG;
 
@@ -388,12 +376,12 @@ int taskiter_pass(struct taskiter *it, const struct taskiter_scope *scope,
 
 void taskiter_set_until(struct taskiter *it, uint64_t exec_start_ns)
 {
-        it->program->bss->settings.exec_start_until = exec_start_ns;
+        it->load.settings->exec_start_until = exec_start_ns;
 }
 
 uint64_t taskiter_now_ns(const struct taskiter *it)
 {
-        return it->program->bss->settings.now_ns;
+        return it->load.settings->now_ns;
 }
 
 size_t taskiter_same(const struct taskiter *it)
@@ -408,7 +396,7 @@ uint32_t taskiter_pass_number(const struct taskiter *it)
 
 bool taskiter_is_foreign(const struct taskiter *it)
 {
-        return it->pass != it->program->bss->settings.passes;
+        return it->pass != it->load.settings->passes;
 }
 
 void taskiter_forget(struct taskiter *it)
@@ -442,12 +430,12 @@ struct wire_slot *taskiter_slot_make(struct taskiter *it, pid_t tid)
 int taskiter_names(
         struct taskiter *it, const uint64_t *addresses, size_t n, const char *ret_texts[])
 {
-        struct wire_names *names = &it->program->bss->names;
+        struct wire_names *names = it->load.names;
         union bpf_attr attr;
         int r;
 
         memset(&attr, 0, sizeof(attr));
-        attr.test.prog_fd = (uint32_t)it->program->progs.name.prog_fd;
+        attr.test.prog_fd = (uint32_t)it->load.name;
         memcpy(names->addresses, addresses, n * sizeof(*addresses));
         names->n = (uint32_t)n;
         r = bpf_call(BPF_PROG_RUN, &attr, sizeof(attr));

@@ -23,7 +23,9 @@ char LICENSE[] SEC("license") = "GPL";
 /* Known before the program is loaded: what they rule out is not even verified. */
 const volatile uint32_t nested;   /* the reader is in a PID namespace of its own */
 const volatile uint32_t filtered; /* settings has filters */
-const volatile uint32_t raw;      /* stacks only: neither registers nor locks */
+
+/* Made twice (meson.build): stacks alone need few of the kernel's types, and are checked sooner. */
+static const int raw = STACKS_ONLY;
 
 struct wire_settings settings;
 struct wire_names names;
@@ -63,6 +65,17 @@ static int process_number(struct task_struct *t)
 {
         return nested ? pid_number(BPF_CORE_READ(t, group_leader, thread_pid))
                       : BPF_CORE_READ(t, tgid);
+}
+
+/* The same of the one in hand, whose fields may be read as they are. */
+static int own_number(struct task_struct *t)
+{
+        return nested ? task_number(t) : t->pid;
+}
+
+static int own_process_number(struct task_struct *t)
+{
+        return nested ? process_number(t) : t->tgid;
 }
 
 static int passes_filters(struct task_struct *t)
@@ -127,6 +140,8 @@ static void lock_read(struct wire_task *r, struct task_struct *t)
                 (void *)(word & ~7ULL) + bpf_core_field_offset(struct task_struct, comm));
         /* While it has the lock it cannot end, so these were its numbers. */
         bpf_probe_read_kernel(&again, sizeof(again), (void *)place);
+        /* As the verifier has not seen it, or it would go on once for each. */
+        type = *(volatile u32 *)&r->lock;
         if (type == WIRE_LOCK_SEMAPHORE)
                 r->lock_flags = WIRE_OWNER_LAST;
         else if ((type == WIRE_LOCK_RWSEM_READ || type == WIRE_LOCK_RWSEM_WRITE) && (word & 1))
@@ -199,21 +214,21 @@ static void task_read(struct wire_task *r, struct task_struct *t)
         long n;
 
         r->state = task_state(t) | t->exit_state;
-        r->cpu = task_cpu(t);
-        r->exec_start = t->se.exec_start;
-        r->queued_ns = t->sched_info.last_queued;
+        if (!raw) {
+                r->cpu = task_cpu(t);
+                r->exec_start = t->se.exec_start;
+                r->queued_ns = t->sched_info.last_queued;
+        }
         /* Without branches, of which the verifier would go every way. */
         flags |= !!t->on_cpu * WIRE_ON_CPU;
         flags |= !!t->on_rq * WIRE_ON_QUEUE;
         flags |= !!(t->flags & PF_KTHREAD) * WIRE_KERNEL;
         flags |= !!(t->flags & (PF_IO_WORKER | PF_USER_WORKER)) * WIRE_WORKER;
-        flags |= !!task_is_compat(t) * WIRE_COMPAT;
-        flags |= !!task_is_throttled(t) * WIRE_THROTTLED;
+        if (!raw) {
+                flags |= !!task_is_compat(t) * WIRE_COMPAT;
+                flags |= !!task_is_throttled(t) * WIRE_THROTTLED;
+        }
         r->flags = flags;
-        r->nr = -1;
-        r->lock = r->lock_flags = 0;
-        r->owner_pid = r->owner_tid = 0;
-        r->lock_address = 0;
         n = bpf_get_task_stack(t, record.rest, size, 0);
         if (n < 0) {
                 r->flags |= WIRE_NO_STACK;
@@ -222,6 +237,10 @@ static void task_read(struct wire_task *r, struct task_struct *t)
         r->n_frames = n / sizeof(u64);
         if (raw)
                 return;
+        r->nr = -1;
+        r->lock = r->lock_flags = 0;
+        r->owner_pid = r->owner_tid = 0;
+        r->lock_address = 0;
         lock_read(r, t);
         /* Last, since from here on the verifier goes two ways. */
         if (flags & (WIRE_KERNEL | WIRE_WORKER) || t->exit_state)
@@ -233,12 +252,13 @@ static void task_read(struct wire_task *r, struct task_struct *t)
 
 static void about_read(struct wire_task *r, struct task_struct *t)
 {
-        const struct cred *cred = BPF_CORE_READ(t, cred);
+        const struct cred *cred;
 
         r->start_ns = t->start_boottime;
         __builtin_memcpy(r->comm, t->comm, sizeof(r->comm));
         if (raw)
                 return;
+        cred = BPF_CORE_READ(t, cred);
         r->ppid = process_number(BPF_CORE_READ(t, real_parent));
         r->tracer = t->ptrace ? process_number(BPF_CORE_READ(t, parent)) : 0;
         r->uid = BPF_CORE_READ(cred, uid.val);
@@ -272,23 +292,27 @@ SEC("iter/task")
 int dump(struct bpf_iter__task *ctx)
 {
         struct task_struct *t = ctx->task;
+        /* Here, once: of each place and way that follows this pointer the verifier asks for types.
+         */
+        struct seq_file *seq = ctx->meta->seq;
         struct wire_task *r = &record.task;
         u32 size;
         int tid;
 
+        barrier_var(seq);
         if (!t)
                 return 0;
         if (!ctx->meta->seq_num)
                 reader_read();
         if (filtered && !passes_filters(t))
                 return 0;
-        tid = task_number(t);
+        tid = own_number(t);
         if (settings.pass && slot_is_right(t, tid, settings.pass, settings.slots_mask)) {
                 settings.n_same++;
                 return 0;
         }
         r->tid = tid;
-        r->pid = process_number(t);
+        r->pid = own_process_number(t);
         r->switches = t->nvcsw + t->nivcsw;
         about_read(r, t);
         task_read(r, t);
@@ -297,7 +321,7 @@ int dump(struct bpf_iter__task *ctx)
         size = sizeof(record.task) + (r->n_frames * sizeof(u64) & 1016);
         size += !!(r->flags & WIRE_REGS) * sizeof(u64[WIRE_REGS_MAX]);
         r->size = size;
-        bpf_seq_write(ctx->meta->seq, &record, size);
+        bpf_seq_write(seq, &record, size);
         return 0;
 }
 

@@ -220,16 +220,19 @@ static int job_run_whole(struct job *j)
         return r;
 }
 
-/* Leaves the targets that no process was captured of; both are in the order of PIDs. */
-static void selection_reduce(struct selection *selection, const struct snapshot *s)
+/* Leaves the targets that the sample did not meet; processes are in the order of PIDs, too. */
+static void selection_reduce(
+        struct selection *selection, const struct snapshot *s, const struct tasktable *table)
 {
         const struct process *p = s->processes;
         size_t n = 0;
 
         for (size_t i = 0; i < selection->n_targets; i++) {
-                while (p && p->pid < selection->targets[i].pid)
+                pid_t pid = selection->targets[i].pid;
+
+                while (p && p->pid < pid)
                         p = p->next;
-                if (!p || p->pid != selection->targets[i].pid)
+                if ((!p || p->pid != pid) && !tasktable_left_out(table, pid))
                         selection->targets[n++] = selection->targets[i];
         }
         selection->n_targets = n;
@@ -336,9 +339,9 @@ static int job_start_whole(struct job *j)
         struct selection *selection = j->selection;
         int r = job_run_whole(j);
 
-        if (r < 0 || session_is_filtered(j->session))
-                return r < 0 ? r : 0;
-        selection_reduce(selection, j->snapshot);
+        if (r < 0)
+                return r;
+        selection_reduce(selection, j->snapshot, session_table(j->session));
         j->next = 0;
         j->captured = !selection->n_targets;
         return !j->captured;

@@ -45,15 +45,13 @@ struct source {
         struct stackset *stacks;
         enum abi abi; /* of 64-bit programs */
         struct taskorder *order;
-        uint64_t now_ns;             /* queue clock at the sample */
-        const char *comm;            /* the last one, which the next often shares, */
-        const struct kstack *kstack; /* and the last stack */
-        const struct stack *stack;
+        uint64_t now_ns;      /* queue clock at the sample */
+        const char *comm;     /* the last one, which the next often shares */
         struct process *last; /* process whose directory is open */
         int dir;
         bool sampled;         /* some of what was captured is from the table */
         bool whole;           /* the table has all that is wanted, and nothing else is read */
-        bool filtered;        /* the table has what passes the filters alone */
+        bool filtered;        /* the table has what passes the filters alone, and who does not */
         struct source *files; /* the proc source, for what the pass did not meet */
 };
 
@@ -175,24 +173,20 @@ static void regs_fill(struct source *src, struct thread *t, const struct taskent
 
 static int stack_fill(struct source *src, struct thread *t, const struct taskentry *e)
 {
-        const char *text = "";
-        size_t len = 0;
+        const char *text;
+        size_t len;
 
         /* One that runs has left its stack: the kernel prints none, either. */
-        if (!(e->task.flags & WIRE_ON_CPU) && e->stack->n_frames) {
-                if (e->stack == src->kstack) {
-                        t->kernel_stack = src->stack;
-                        return 0;
-                }
-                text = tasktable_stack_text(src->table, e->stack, &len);
-                if (!text)
-                        return -ENOMEM;
+        if (e->task.flags & WIRE_ON_CPU || !e->stack->n_frames) {
+                t->kernel_stack = stackset_add(src->stacks, "", 0);
+                return t->kernel_stack ? 0 : -ENOMEM;
         }
-        t->kernel_stack = stackset_add(src->stacks, text, len);
-        if (len) {
-                src->kstack = e->stack;
-                src->stack = t->kernel_stack;
-        }
+        t->kernel_stack = stackset_recall(src->stacks, e->stack);
+        if (t->kernel_stack)
+                return 0;
+        text = tasktable_stack_text(src->table, e->stack, &len);
+        t->kernel_stack = text ? stackset_add(src->stacks, text, len) : NULL;
+        stackset_remember(src->stacks, e->stack, t->kernel_stack);
         return t->kernel_stack ? 0 : -ENOMEM;
 }
 
@@ -331,8 +325,8 @@ static int process_read(struct source *src, const struct target *t, size_t n)
                 p = process_of_entry(src, e);
                 if (!p)
                         return -ENOMEM;
-        } else if (!met && !src->filtered) {
-                return process_from_files(src, t, n);
+        } else if (!met) {
+                return tasktable_left_out(src->table, t->pid) ? 0 : process_from_files(src, t, n);
         } else {
                 r = process_begin(src->io, src->watch, src->snapshot, src->query, t, &p, &dir);
                 if (r <= 0)
@@ -440,7 +434,7 @@ static int round_run(struct source *src, bool last, size_t *ret_left)
         for_each_process(p, s)
                 pids[n++] = p->pid;
         r = tasktable_sample_processes(src->table, pids, n);
-        src->kstack = NULL; /* it may be forgotten by now */
+        stackset_forget(src->stacks); /* the table may have, too */
         free(pids);
         *ret_left = 0;
         while (*link && r == 0) {

@@ -292,7 +292,7 @@ static int records_read(struct taskiter *it, int fd, const struct taskiter_scope
 
                         if (r < 0)
                                 return r;
-                        it->n_sent++;
+                        it->n_sent += !(w->flags & WIRE_LEFT_OUT);
                         p += w->size;
                 }
         }

@@ -41,7 +41,8 @@ size_t taskiter_fds(const struct taskiter *it, int ret[static TASKITER_FDS]);
 /*
  * All threads (pid 0), those of a process, or the one of that TID, in the order of their numbers;
  * each() gets those that have changed since the slots were written, its record followed by
- * registers and addresses (wire.h), and ends the pass by a negative errno. With fresh, all.
+ * addresses and registers (wire.h), and ends the pass by a negative errno. With fresh, all. With
+ * filters, also a record with WIRE_LEFT_OUT for each process whose main thread did not pass.
  */
 struct taskiter_scope {
         pid_t pid, tid;

@@ -269,6 +269,18 @@ def filters_are_those_of_proc():
 
 
 @test
+def filters_lose_nobody():
+    """What the pass does not meet (a kernel may hide a process from it) is read from files."""
+    need_bpf()
+    for args in (["--user", "0"], ["--cgroup", "/"]):
+        before, _ = look("--source=proc", "--all", "--idle", *args)
+        ours, _ = look("--source=bpf", "--all", "--idle", *args)
+        after, _ = look("--source=proc", "--all", "--idle", *args)
+        missing = (set(before) & set(after)) - set(ours)
+        check(not missing, f"{args}: {sorted(missing)[:5]} are missing")
+
+
+@test
 def without_the_capability():
     """Files are read instead; it is said what the kernel wants."""
     need_bpf()

@@ -288,6 +288,16 @@ static void reader_read(void)
                 settings.level = BPF_CORE_READ(me, thread_pid, level);
 }
 
+/* That the filters left it out is said of each process: who is not met at all is hidden from us. */
+static void left_out_write(struct seq_file *seq, struct wire_task *r, struct task_struct *t)
+{
+        r->size = WIRE_LEFT_OUT_SIZE;
+        r->flags = WIRE_LEFT_OUT;
+        r->pid = r->tid = own_number(t);
+        if (r->pid == own_process_number(t))
+                bpf_seq_write(seq, r, WIRE_LEFT_OUT_SIZE);
+}
+
 SEC("iter/task")
 int dump(struct bpf_iter__task *ctx)
 {
@@ -304,8 +314,10 @@ int dump(struct bpf_iter__task *ctx)
                 return 0;
         if (!ctx->meta->seq_num)
                 reader_read();
-        if (filtered && !passes_filters(t))
+        if (filtered && !passes_filters(t)) {
+                left_out_write(seq, r, t);
                 return 0;
+        }
         tid = own_number(t);
         if (settings.pass && slot_is_right(t, tid, settings.pass, settings.slots_mask)) {
                 settings.n_same++;

@@ -31,6 +31,7 @@ enum wire_flags {
         WIRE_REGS = 64,    /* registers follow */
         WIRE_THROTTLED = 128,
         WIRE_NO_STACK = 256, /* it has none any more: it has exited */
+        WIRE_LEFT_OUT = 512, /* a main thread that the filters do not let through: numbers only */
 };
 
 /* kernel/locking: what task_struct.blocker and its neighbours point to */
@@ -61,6 +62,8 @@ enum wire_ns { /* in the order of enum ns (model.h) */
         WIRE_NS_MAX,
         WIRE_NS_OF_PROXY = WIRE_NS_PID, /* so many hang off struct nsproxy */
 };
+
+#define WIRE_LEFT_OUT_SIZE 16 /* of its record: up to tid */
 
 struct wire_task {
         uint32_t size; /* of the whole record, bytes */

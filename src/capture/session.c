@@ -141,11 +141,12 @@ static int program_load(struct session *s)
         placed = !q->filter.cgroup || cgroup_find(q->filter.cgroup, &filter);
         /* To find a number nothing is read that may hang. */
         s->whole = stacks && (q->all || n) && placed;
-        /* Room for what is to be remembered is paid for at the start. */
+        /* A few are read again as quickly as they are remembered, which is paid for at the start.
+         */
         if (!n)
                 n = threads_of_machine();
-        r = taskiter_new(n * 2, stacks ? STACK_ENTRIES_MAX : WIRE_FRAMES_MAX, stacks, &filter,
-                &s->iter, &s->why, &s->remedy);
+        r = taskiter_new(n > CROWD ? n * 2 : 0, stacks ? STACK_ENTRIES_MAX : WIRE_FRAMES_MAX,
+                stacks, &filter, &s->iter, &s->why, &s->remedy);
         if (r < 0)
                 return r == -ENOMEM ? r : 0;
         s->filtered = *filter.states || filter.has_euid || filter.cgroup || filter.timed;

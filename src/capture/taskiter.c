@@ -153,8 +153,8 @@ static size_t power_of_two(size_t n)
         return p;
 }
 
-static int program_load(
-        struct taskiter *it, unsigned frames, bool raw, const struct taskiter_filter *filter)
+static int program_load(struct taskiter *it, bool remembers, unsigned frames, bool raw,
+        const struct taskiter_filter *filter)
 {
         struct taskload_options options = {
                 .stacks_only = raw,
@@ -164,6 +164,7 @@ static int program_load(
                         .frames = frames < WIRE_FRAMES_MAX ? frames : WIRE_FRAMES_MAX },
         };
 
+        options.remembers = remembers;
         options.filtered = filter_set(&options.settings, filter);
         it->nested = options.nested;
         it->filtered = options.filtered;
@@ -185,7 +186,7 @@ int taskiter_new(size_t slots, unsigned frames, bool raw, const struct taskiter_
         it->slots = MAP_FAILED;
         it->n_slots = power_of_two(slots);
         it->buffer = malloc(BUFFER_BYTES);
-        r = it->buffer ? program_load(it, frames, raw, filter) : -ENOMEM;
+        r = it->buffer ? program_load(it, slots, frames, raw, filter) : -ENOMEM;
         if (r < 0 && r != -ENOMEM)
                 refusal_find(-r, ret_why, ret_remedy);
         if (r == 0) {

@@ -26,9 +26,9 @@ struct taskiter_filter {    /* all must let a thread through; zero: lets all thr
 };
 
 /*
- * slots: how many threads are remembered between passes; frames: how many at most of each stack,
- * 127 or less. -EPERM, -ENOSYS, -EINVAL …: cannot be had here, and *ret_why says why in a sentence
- * for people, *ret_remedy (or NULL) what would help; both constant.
+ * slots: how many threads are remembered between passes, 0: all are sent each time; frames: how
+ * many at most of each stack, 127 or less. -EPERM, -ENOSYS, -EINVAL …: cannot be had here, and
+ * *ret_why says why in a sentence for people, *ret_remedy (or NULL) what would help; both constant.
  */
 int taskiter_new(size_t slots, unsigned frames, bool raw, const struct taskiter_filter *filter,
         struct taskiter **ret_iter, const char **ret_why, const char **ret_remedy);

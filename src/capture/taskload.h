@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Loading the program that goes through the threads (bpf/task.bpf.c): as a whole, or one that tells
- * stacks and nothing else, which takes the kernel less time to check.
+ * Loading the program that goes through the threads (bpf/task.bpf.c): the one of its kinds that
+ * takes the kernel the least time to check.
  */
 #pragma once
 
@@ -17,13 +17,14 @@ struct taskload {
         int slots;                      /* …and of a map */
         struct wire_settings *settings; /* shared with it */
         struct wire_names *names;
-        bool stacks_only;
+        void (*free)(void *program);
 };
 
 /* What is known before it is loaded, and never changes. */
 struct taskload_options {
         bool stacks_only;
-        bool nested, filtered; /* as in task.bpf.c */
+        bool nested;              /* in a PID namespace that is not the first */
+        bool filtered, remembers; /* as in task.bpf.c */
         uint32_t n_slots;
         struct wire_settings settings; /* to begin with */
 };

@@ -20,12 +20,16 @@
 
 char LICENSE[] SEC("license") = "GPL";
 
-/* Known before the program is loaded: what they rule out is not even verified. */
-const volatile uint32_t nested;   /* the reader is in a PID namespace of its own */
-const volatile uint32_t filtered; /* settings has filters */
+/*
+ * Made three times (meson.build): as a whole, for a reader in a PID namespace of its own, and for
+ * stacks alone, which takes few of the kernel's types and is checked in half of the time.
+ */
+static const int raw = STACKS_ONLY; /* neither registers nor locks */
+static const int nested = NESTED;
 
-/* Made twice (meson.build): stacks alone need few of the kernel's types, and are checked sooner. */
-static const int raw = STACKS_ONLY;
+/* Known before the program is loaded: what they rule out is not even verified. */
+const volatile uint32_t filtered;  /* settings has filters */
+const volatile uint32_t remembers; /* slots are used */
 
 struct wire_settings settings;
 struct wire_names names;
@@ -42,8 +46,11 @@ static struct {
  * (btf_nested_type_is_trusted(), kernel/bpf/btf.c).
  */
 
+/* A function that is called is made machine code of on its own, which takes longer. */
+#define INLINE inline __attribute__((always_inline))
+
 /* Number in the reader's PID namespace; 0: it is not there. */
-static int pid_number(struct pid *p)
+static INLINE int pid_number(struct pid *p)
 {
         int number = 0;
 
@@ -56,12 +63,12 @@ static int pid_number(struct pid *p)
         return number;
 }
 
-static int task_number(struct task_struct *t)
+static INLINE int task_number(struct task_struct *t)
 {
         return nested ? pid_number(BPF_CORE_READ(t, thread_pid)) : BPF_CORE_READ(t, pid);
 }
 
-static int process_number(struct task_struct *t)
+static INLINE int process_number(struct task_struct *t)
 {
         return nested ? pid_number(BPF_CORE_READ(t, group_leader, thread_pid))
                       : BPF_CORE_READ(t, tgid);
@@ -319,7 +326,8 @@ int dump(struct bpf_iter__task *ctx)
                 return 0;
         }
         tid = own_number(t);
-        if (settings.pass && slot_is_right(t, tid, settings.pass, settings.slots_mask)) {
+        if (remembers && settings.pass &&
+                slot_is_right(t, tid, settings.pass, settings.slots_mask)) {
                 settings.n_same++;
                 return 0;
         }

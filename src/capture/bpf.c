@@ -33,6 +33,7 @@
 #include "resolve/syscall.h"
 
 #define STACKS_BATCH 1024
+#define CROWD 2048
 #define ROUNDS 4 /* of reading what ran meanwhile */
 
 struct source {
@@ -94,21 +95,6 @@ static int bpf_open(struct procio *io, struct watch *watch, struct snapshot *s,
         return 0;
 }
 
-/*
- * "kworker/0:1-events", "rcu_tasks_rude_kthread": of kernel threads the name in the task is cut, or
- * only the beginning (proc_task_name(), fs/proc/array.c).
- */
-static const char *comm_of_kernel(struct source *src, pid_t pid)
-{
-        char path[32];
-        const char *text;
-
-        snprintf(path, sizeof(path), "%d/comm", (int)pid);
-        if (procio_read(src->io, procio_root(src->io), path, pid, HANG_NONE, &text) <= 0)
-                return NULL;
-        return arena_strn(src->snapshot->arena, text, strcspn(text, "\n"));
-}
-
 static const char *comm_keep(struct source *src, const struct wire_task *w)
 {
         size_t len = strnlen(w->comm, WIRE_COMM - 1);
@@ -116,7 +102,7 @@ static const char *comm_keep(struct source *src, const struct wire_task *w)
 
         if (w->flags & WIRE_KERNEL &&
                 (len == WIRE_COMM - 1 || strncmp(w->comm, "kworker/", 8) == 0))
-                comm = comm_of_kernel(src, w->pid);
+                comm = process_kernel_comm(src->io, src->snapshot->arena, w->pid);
         if (comm)
                 return comm;
         if (!src->comm || strlen(src->comm) != len || memcmp(src->comm, w->comm, len) != 0)
@@ -253,6 +239,16 @@ static void stacks_copy(struct source *src, const struct process *p)
         }
 }
 
+/* Of a crowd of which stacks alone are wanted no worker will write to a thread. */
+static struct thread *thread_new(struct source *src)
+{
+        struct arena *a = src->snapshot->arena;
+
+        return src->whole && tasktable_count(src->table) >= CROWD
+                       ? arena_alloc_own(a, sizeof(struct thread))
+                       : arena_new_one(a, struct thread);
+}
+
 static int threads_read(struct source *src, struct process *p, const struct target *t, size_t n)
 {
         const struct taskentry *e;
@@ -266,7 +262,7 @@ static int threads_read(struct source *src, struct process *p, const struct targ
                         break;
                 if (!is_wanted(src, t, n, e->task.tid, task_state_letter(e->task.state)))
                         continue;
-                thread = arena_new_one(src->snapshot->arena, struct thread);
+                thread = thread_new(src);
                 if (!thread)
                         return -ENOMEM;
                 thread->process = p;

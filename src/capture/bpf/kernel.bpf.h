@@ -4,8 +4,8 @@
  * says (BPF CO-RE); only names and types matter below. Fields that kernels differ in are in
  * drift.bpf.h.
  *
- * To relocate, the kernel searches all of its types for each one that a pointer leads to, for one
- * to two ms, and keeps the answers in 31 places by a hash of the name (kernel/bpf/btf.c,
+ * To relocate, the kernel searches all of its types for each one that a pointer leads to, for a
+ * third of a ms, and keeps the answers in 31 places by a hash of the name (kernel/bpf/btf.c,
  * VMLINUX_CAND_CACHE_SIZE). So: few types, no two of them in one place (bench/btf-places tells),
  * and what lies inside of another type is reached through that.
  */

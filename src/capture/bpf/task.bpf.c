@@ -42,8 +42,8 @@ static struct {
 
 /*
  * Pointers of a task are read as memory, by BPF_CORE_READ(): for each that is followed directly the
- * verifier searches all types of the kernel by name, which costs a millisecond at every start
- * (btf_nested_type_is_trusted(), kernel/bpf/btf.c).
+ * verifier searches all types of the kernel by name, which costs a tenth of a millisecond at every
+ * start (btf_nested_type_is_trusted(), kernel/bpf/btf.c).
  */
 
 /* A function that is called is made machine code of on its own, which takes longer. */

@@ -302,6 +302,18 @@ struct profile {
 
 struct process;
 
+enum ns { /* a namespace, in the order of enum wire_ns (capture/bpf/wire.h) */
+        NS_NET,
+        NS_MNT,
+        NS_UTS,
+        NS_TIME,
+        NS_IPC,
+        NS_CGROUP,
+        NS_PID,
+        NS_USER,
+        NS_MAX,
+};
+
 struct thread {
         struct process *process;
         pid_t tid;
@@ -332,6 +344,7 @@ struct thread {
         struct object *cgroup;  /* that freezes it or limits its CPU time; NULL: none found */
         struct object *server;  /* what answers it from user space, with its owners; NULL */
         struct object *blocker; /* lock that the kernel says it sleeps on; NULL: not told */
+        uint32_t ns[NS_MAX];    /* inodes of its namespaces; 0: not told, links may */
         pid_t tracer;           /* 0: none or not asked */
         const char *tracer_comm;
         struct call call;
@@ -369,7 +382,6 @@ struct process {
         unsigned n_alive;    /* threads that have not exited, as the kernel counts; 0: not told */
         bool kernel;         /* a kernel thread */
         bool context;        /* not asked for: wait chains lead to it */
-        uint64_t net_ns;     /* inode of its network namespace; 0: not known */
         const char *parent_comm;
         struct owner *children; /* only of a process that waits for them */
         size_t n_children;

@@ -53,7 +53,7 @@ static const struct source_ops *const sources[] = { &source_bpf, &source_proc };
 
 /* What happens while a thread holds still. */
 struct still {
-        struct resolver *resolver;
+        struct resolver *resolver; /* NULL: kernel stacks alone are wanted */
         struct unwinder *unwinder; /* NULL: no user stacks are wanted */
 };
 
@@ -92,14 +92,16 @@ static void still_process(void *arg, struct process *p, int dir)
 {
         struct still *still = arg;
 
-        resolver_process(still->resolver, p, dir);
+        if (still->resolver)
+                resolver_process(still->resolver, p, dir);
 }
 
 static void still_thread(void *arg, struct thread *t, int dir)
 {
         struct still *still = arg;
 
-        resolver_thread(still->resolver, t, dir);
+        if (still->resolver)
+                resolver_thread(still->resolver, t, dir);
 }
 
 static void still_stacks(void *arg, struct thread *const *threads, size_t n)
@@ -174,7 +176,7 @@ int job_run(void *arg)
                 return r;
         if (!j->selected)
                 r = j->owners ? job_select_owners(j, io) : job_select(j, io);
-        if (r == 0)
+        if (r == 0 && !j->query->raw)
                 r = resolver_new(io, j->snapshot, &j->sockets, &still.resolver);
         if (r == 0 && !j->query->raw && !j->query->no_user)
                 r = unwinder_new(io, j->watch, j->snapshot, j->query->timeout_ns, &j->unwound,
@@ -185,7 +187,7 @@ int job_run(void *arg)
                 r = job_capture(j, io, &still);
         if (r == 0 && j->clock)
                 schedclock_visit(j->clock, io, j->watch, j->snapshot);
-        if (r == 0)
+        if (r == 0 && still.resolver)
                 resolver_finish(still.resolver);
         if (r == 0 && still.unwinder) {
                 const struct profile_ops ops = { job_give, still.unwinder };
@@ -218,16 +220,19 @@ static int job_run_whole(struct job *j)
         return r;
 }
 
-/* Leaves the targets that no process was captured of; both are in the order of PIDs. */
-static void selection_reduce(struct selection *selection, const struct snapshot *s)
+/* Leaves the targets that the sample did not meet; processes are in the order of PIDs, too. */
+static void selection_reduce(
+        struct selection *selection, const struct snapshot *s, const struct tasktable *table)
 {
         const struct process *p = s->processes;
         size_t n = 0;
 
         for (size_t i = 0; i < selection->n_targets; i++) {
-                while (p && p->pid < selection->targets[i].pid)
+                pid_t pid = selection->targets[i].pid;
+
+                while (p && p->pid < pid)
                         p = p->next;
-                if (!p || p->pid != selection->targets[i].pid)
+                if ((!p || p->pid != pid) && !tasktable_left_out(table, pid))
                         selection->targets[n++] = selection->targets[i];
         }
         selection->n_targets = n;
@@ -334,9 +339,9 @@ static int job_start_whole(struct job *j)
         struct selection *selection = j->selection;
         int r = job_run_whole(j);
 
-        if (r < 0 || session_is_filtered(j->session))
-                return r < 0 ? r : 0;
-        selection_reduce(selection, j->snapshot);
+        if (r < 0)
+                return r;
+        selection_reduce(selection, j->snapshot, session_table(j->session));
         j->next = 0;
         j->captured = !selection->n_targets;
         return !j->captured;

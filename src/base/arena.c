@@ -10,7 +10,8 @@
  * Only one process allocates at a time; the fill mark needs no lock.
  *
  * A fault for each page of shared memory costs as much as what is written to it. Where much is
- * allocated, in small parts, the kernel is asked for the next pages in one go.
+ * allocated, in small parts, the kernel is asked for the next pages in one go. What no worker
+ * writes may be in a second mapping, which is private, and therefore of large pages.
  */
 #include "base/arena.h"
 
@@ -30,10 +31,19 @@
 #define AHEAD_FROM ((size_t)128 << 10) /* a snapshot of a process or two is smaller */
 #define AHEAD ((size_t)256 << 10)
 
-struct arena {
-        size_t size; /* of the region, this header included */
+#define OWN_MAX ((size_t)1 << 30)
+#define OWN_ALIGN ((size_t)2 << 20) /* of a large page */
+
+struct zone {
+        size_t size; /* of the region */
         size_t used; /* the fill mark, from the region's start */
         size_t here; /* so far pages were asked for */
+};
+
+struct arena {
+        struct zone shared; /* this header included */
+        struct zone own;
+        char *own_base; /* NULL: not asked for so far */
         bool failed;
 };
 
@@ -52,8 +62,8 @@ struct arena *arena_new(void)
                         continue;
 
                 struct arena *a = region;
-                a->size = size;
-                a->used = align_up(sizeof(*a));
+                a->shared.size = size;
+                a->shared.used = align_up(sizeof(*a));
                 return a;
         }
         return NULL;
@@ -61,8 +71,11 @@ struct arena *arena_new(void)
 
 void arena_free(struct arena *a)
 {
-        if (a)
-                munmap(a, a->size);
+        if (!a)
+                return;
+        if (a->own_base)
+                munmap(a->own_base, a->own.size);
+        munmap(a, a->shared.size);
 }
 
 bool arena_failed(const struct arena *a)
@@ -72,40 +85,70 @@ bool arena_failed(const struct arena *a)
 
 size_t arena_used(const struct arena *a)
 {
-        return a->used;
+        return a->shared.used;
 }
 
 /* It is no failure if that cannot be had: pages come one by one then. */
-static void pages_ask(struct arena *a)
+static void pages_ask(char *base, struct zone *z)
 {
-        size_t from = a->used & ~(AHEAD - 1);
+        size_t from = z->used & ~(AHEAD - 1);
 
-        if (a->used < AHEAD_FROM || a->used < a->here || from + AHEAD > a->size)
+        if (z->used < AHEAD_FROM || z->used < z->here || from + AHEAD > z->size)
                 return;
 #ifdef MADV_POPULATE_WRITE
-        madvise((char *)a + from, AHEAD, MADV_POPULATE_WRITE);
+        madvise(base + from, AHEAD, MADV_POPULATE_WRITE);
 #endif
-        a->here = from + AHEAD;
+        z->here = from + AHEAD;
 }
 
-void *arena_alloc(struct arena *a, size_t size)
+/* NULL: it does not fit. */
+static void *zone_alloc(char *base, struct zone *z, size_t size)
 {
-        size_t left = a->size - a->used;
+        void *p = base + z->used;
 
         /* An empty allocation gets an address of its own, so that NULL means failure only. */
         if (size == 0)
                 size = 1;
-        /* left is a multiple of the alignment, so that rounding up cannot pass it. */
-        if (a->failed || size > left) {
-                a->failed = true;
+        /* What is left is a multiple of the alignment, so that rounding up cannot pass it. */
+        if (size > z->size - z->used)
                 return NULL;
-        }
-
-        void *p = (char *)a + a->used;
-        a->used += align_up(size);
+        z->used += align_up(size);
         if (size < AHEAD)
-                pages_ask(a);
+                pages_ask(base, z);
         return p;
+}
+
+void *arena_alloc(struct arena *a, size_t size)
+{
+        void *p = a->failed ? NULL : zone_alloc((char *)a, &a->shared, size);
+
+        if (!p)
+                a->failed = true;
+        return p;
+}
+
+static void own_make(struct arena *a)
+{
+        char *region = mmap(NULL, OWN_MAX + OWN_ALIGN, PROT_READ | PROT_WRITE,
+                MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+        if (region == MAP_FAILED)
+                return;
+        a->own_base = region;
+        a->own.size = OWN_MAX + OWN_ALIGN;
+        a->own.used = -(uintptr_t)region & (OWN_ALIGN - 1);
+        madvise(region, a->own.size, MADV_HUGEPAGE); /* or small ones, if it must be */
+}
+
+void *arena_alloc_own(struct arena *a, size_t size)
+{
+        void *p = NULL;
+
+        if (!a->own_base)
+                own_make(a);
+        if (a->own_base && !a->failed)
+                p = zone_alloc(a->own_base, &a->own, size);
+        return p ? p : arena_alloc(a, size);
 }
 
 void *arena_dup(struct arena *a, const void *bytes, size_t len)
@@ -149,8 +192,8 @@ char *arena_printf(struct arena *a, const char *format, ...)
 char *arena_vprintf(struct arena *a, const char *format, va_list ap)
 {
         /* Formatted where it will be kept; what does not fit fails, and then nobody follows. */
-        char *p = (char *)a + a->used;
-        size_t left = a->size - a->used;
+        char *p = (char *)a + a->shared.used;
+        size_t left = a->shared.size - a->shared.used;
         int len = a->failed ? -1 : vsnprintf(p, left < INT_MAX ? left : INT_MAX, format, ap);
 
         if (len < 0) {

@@ -24,6 +24,13 @@ size_t arena_used(const struct arena *a); /* bytes */
 void *arena_alloc(struct arena *a, size_t size);
 void *arena_dup(struct arena *a, const void *bytes, size_t len);
 
+/*
+ * The same for the caller alone: a worker that is forked later may read it, and what it writes
+ * there is its own. Costs a fifth where much is wanted, as the kernel has such memory in large
+ * pages.
+ */
+void *arena_alloc_own(struct arena *a, size_t size);
+
 /* Copies, NUL-terminated; NULL on failure or for NULL. */
 char *arena_str(struct arena *a, const char *s);
 char *arena_strn(struct arena *a, const char *s, size_t len);

@@ -11,6 +11,7 @@
  * sampled again at the end, and what of a thread that ran meanwhile does not belong together is
  * read anew, a few times.
  */
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,6 +33,7 @@
 #include "resolve/syscall.h"
 
 #define STACKS_BATCH 1024
+#define CROWD 2048
 #define ROUNDS 4 /* of reading what ran meanwhile */
 
 struct source {
@@ -50,7 +52,7 @@ struct source {
         int dir;
         bool sampled;         /* some of what was captured is from the table */
         bool whole;           /* the table has all that is wanted, and nothing else is read */
-        bool filtered;        /* the table has what passes the filters alone */
+        bool filtered;        /* the table has what passes the filters alone, and who does not */
         struct source *files; /* the proc source, for what the pass did not meet */
 };
 
@@ -93,21 +95,6 @@ static int bpf_open(struct procio *io, struct watch *watch, struct snapshot *s,
         return 0;
 }
 
-/*
- * "kworker/0:1-events", "rcu_tasks_rude_kthread": of kernel threads the name in the task is cut, or
- * only the beginning (proc_task_name(), fs/proc/array.c).
- */
-static const char *comm_of_kernel(struct source *src, pid_t pid)
-{
-        char path[32];
-        const char *text;
-
-        snprintf(path, sizeof(path), "%d/comm", (int)pid);
-        if (procio_read(src->io, procio_root(src->io), path, pid, HANG_NONE, &text) <= 0)
-                return NULL;
-        return arena_strn(src->snapshot->arena, text, strcspn(text, "\n"));
-}
-
 static const char *comm_keep(struct source *src, const struct wire_task *w)
 {
         size_t len = strnlen(w->comm, WIRE_COMM - 1);
@@ -115,7 +102,7 @@ static const char *comm_keep(struct source *src, const struct wire_task *w)
 
         if (w->flags & WIRE_KERNEL &&
                 (len == WIRE_COMM - 1 || strncmp(w->comm, "kworker/", 8) == 0))
-                comm = comm_of_kernel(src, w->pid);
+                comm = process_kernel_comm(src->io, src->snapshot->arena, w->pid);
         if (comm)
                 return comm;
         if (!src->comm || strlen(src->comm) != len || memcmp(src->comm, w->comm, len) != 0)
@@ -172,16 +159,20 @@ static void regs_fill(struct source *src, struct thread *t, const struct taskent
 
 static int stack_fill(struct source *src, struct thread *t, const struct taskentry *e)
 {
-        const char *text = "";
-        size_t len = 0;
+        const char *text;
+        size_t len;
 
         /* One that runs has left its stack: the kernel prints none, either. */
-        if (!(e->task.flags & WIRE_ON_CPU) && e->stack->n_frames) {
-                text = tasktable_stack_text(src->table, e->stack, &len);
-                if (!text)
-                        return -ENOMEM;
+        if (e->task.flags & WIRE_ON_CPU || !e->stack->n_frames) {
+                t->kernel_stack = stackset_add(src->stacks, "", 0);
+                return t->kernel_stack ? 0 : -ENOMEM;
         }
-        t->kernel_stack = stackset_add(src->stacks, text, len);
+        t->kernel_stack = stackset_recall(src->stacks, e->stack);
+        if (t->kernel_stack)
+                return 0;
+        text = tasktable_stack_text(src->table, e->stack, &len);
+        t->kernel_stack = text ? stackset_add(src->stacks, text, len) : NULL;
+        stackset_remember(src->stacks, e->stack, t->kernel_stack);
         return t->kernel_stack ? 0 : -ENOMEM;
 }
 
@@ -205,6 +196,8 @@ static int thread_fill(struct source *src, struct thread *t, const struct tasken
                 t->ready_for_ns = ns > 0 ? ns : 0;
         }
         t->sleep_start_ns = w->exec_start;
+        static_assert((int)NS_MAX == WIRE_NS_MAX, "the same order");
+        memcpy(t->ns, w->ns, sizeof(t->ns));
         t->moved = w->flags & WIRE_MOVED;
         if (!src->query->raw) {
                 call_fill(src, t, e);
@@ -246,6 +239,16 @@ static void stacks_copy(struct source *src, const struct process *p)
         }
 }
 
+/* Of a crowd of which stacks alone are wanted no worker will write to a thread. */
+static struct thread *thread_new(struct source *src)
+{
+        struct arena *a = src->snapshot->arena;
+
+        return src->whole && tasktable_count(src->table) >= CROWD
+                       ? arena_alloc_own(a, sizeof(struct thread))
+                       : arena_new_one(a, struct thread);
+}
+
 static int threads_read(struct source *src, struct process *p, const struct target *t, size_t n)
 {
         const struct taskentry *e;
@@ -259,7 +262,7 @@ static int threads_read(struct source *src, struct process *p, const struct targ
                         break;
                 if (!is_wanted(src, t, n, e->task.tid, task_state_letter(e->task.state)))
                         continue;
-                thread = arena_new_one(src->snapshot->arena, struct thread);
+                thread = thread_new(src);
                 if (!thread)
                         return -ENOMEM;
                 thread->process = p;
@@ -318,8 +321,8 @@ static int process_read(struct source *src, const struct target *t, size_t n)
                 p = process_of_entry(src, e);
                 if (!p)
                         return -ENOMEM;
-        } else if (!met && !src->filtered) {
-                return process_from_files(src, t, n);
+        } else if (!met) {
+                return tasktable_left_out(src->table, t->pid) ? 0 : process_from_files(src, t, n);
         } else {
                 r = process_begin(src->io, src->watch, src->snapshot, src->query, t, &p, &dir);
                 if (r <= 0)
@@ -427,6 +430,7 @@ static int round_run(struct source *src, bool last, size_t *ret_left)
         for_each_process(p, s)
                 pids[n++] = p->pid;
         r = tasktable_sample_processes(src->table, pids, n);
+        stackset_forget(src->stacks); /* the table may have, too */
         free(pids);
         *ret_left = 0;
         while (*link && r == 0) {

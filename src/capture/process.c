@@ -3,6 +3,8 @@
 #include "capture/process.h"
 
 #include <errno.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "base/arena.h"
 #include "base/cleanup.h"
@@ -85,4 +87,19 @@ void process_end(struct watch *watch, struct snapshot *s, const struct pwhy_quer
                 snapshot_add_process(s, p);
         else if (!filtered)
                 gap_process(s, query, p->pid, "ended while it was read", false);
+}
+
+/*
+ * "kworker/0:1-events", "rcu_tasks_rude_kthread": of kernel threads the name in the task is cut, or
+ * only the beginning (proc_task_name(), fs/proc/array.c).
+ */
+const char *process_kernel_comm(struct procio *io, struct arena *a, pid_t pid)
+{
+        char path[32];
+        const char *text;
+
+        snprintf(path, sizeof(path), "%d/comm", (int)pid);
+        if (procio_read(io, procio_root(io), path, pid, HANG_NONE, &text) <= 0)
+                return NULL;
+        return arena_strn(a, text, strcspn(text, "\n"));
 }

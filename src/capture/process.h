@@ -3,7 +3,9 @@
 #pragma once
 
 #include <stdbool.h>
+#include <sys/types.h>
 
+struct arena;
 struct process;
 struct procio;
 struct pwhy_query;
@@ -24,3 +26,6 @@ int process_begin(struct procio *io, struct watch *watch, struct snapshot *s,
  */
 void process_end(struct watch *watch, struct snapshot *s, const struct pwhy_query *query,
         struct process *p, bool filtered);
+
+/* The whole name of a kernel thread; NULL. */
+const char *process_kernel_comm(struct procio *io, struct arena *a, pid_t pid);

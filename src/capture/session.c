@@ -75,6 +75,21 @@ static size_t threads_of_target(const char *target)
         return file_number(path, "\nThreads:\t");
 }
 
+/* All targets are numbers: their threads. 0: some is not, or is gone. */
+static size_t threads_of_numbers(const struct pwhy_query *q)
+{
+        size_t n = 0;
+
+        for (size_t i = 0; i < q->n_targets && !q->all; i++) {
+                size_t more = threads_of_target(q->targets[i]);
+
+                if (!more)
+                        return 0;
+                n += more;
+        }
+        return n;
+}
+
 /* For stacks alone, of a few threads, their files are quicker than loading a program. */
 static bool pays(const struct pwhy_query *q)
 {
@@ -119,14 +134,19 @@ static int program_load(struct session *s)
                 .timed = q->blocked_for_ns > 0,
         };
         bool stacks = q->raw && !q->has_reasons && !q->blocked_for_ns && !q->deadlocked;
-        size_t n = threads_of_machine();
+        size_t n = threads_of_numbers(q);
         bool placed;
         int r;
 
         placed = !q->filter.cgroup || cgroup_find(q->filter.cgroup, &filter);
-        s->whole = stacks && q->all && placed;
-        r = taskiter_new(n * 2, stacks ? STACK_ENTRIES_MAX : WIRE_FRAMES_MAX, stacks, &filter,
-                &s->iter, &s->why, &s->remedy);
+        /* To find a number nothing is read that may hang. */
+        s->whole = stacks && (q->all || n) && placed;
+        /* A few are read again as quickly as they are remembered, which is paid for at the start.
+         */
+        if (!n)
+                n = threads_of_machine();
+        r = taskiter_new(n > CROWD ? n * 2 : 0, stacks ? STACK_ENTRIES_MAX : WIRE_FRAMES_MAX,
+                stacks, &filter, &s->iter, &s->why, &s->remedy);
         if (r < 0)
                 return r == -ENOMEM ? r : 0;
         s->filtered = *filter.states || filter.has_euid || filter.cgroup || filter.timed;

@@ -3,7 +3,9 @@
 #include "capture/stackset.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
@@ -17,8 +19,16 @@ struct entry {
         UT_hash_handle hh;
 };
 
+#define RECALLED 256 /* a power of two */
+
+struct recalled {
+        const void *from;
+        const struct stack *stack;
+};
+
 struct stackset {
         struct arena *arena;
+        struct recalled recalled[RECALLED];
         struct entry *entries;
         unsigned n;
 };
@@ -74,4 +84,26 @@ const struct stack *stackset_add(struct stackset *set, const char *text, size_t 
         }
         HASH_ADD_KEYPTR_BYHASHVALUE(hh, set->entries, e->stack->text, len, hash, e);
         return e->stack;
+}
+
+static size_t recalled_at(const void *from)
+{
+        return (size_t)((uintptr_t)from / 16 * 2654435761U) >> 8 & (RECALLED - 1);
+}
+
+void stackset_remember(struct stackset *set, const void *from, const struct stack *stack)
+{
+        set->recalled[recalled_at(from)] = (struct recalled){ from, stack };
+}
+
+const struct stack *stackset_recall(const struct stackset *set, const void *from)
+{
+        const struct recalled *r = &set->recalled[recalled_at(from)];
+
+        return r->from == from ? r->stack : NULL;
+}
+
+void stackset_forget(struct stackset *set)
+{
+        memset(set->recalled, 0, sizeof(set->recalled));
 }

@@ -13,3 +13,10 @@ void stackset_free(struct stackset *set);
 
 /* The stack with exactly this text, parsed once. NULL: no memory. */
 const struct stack *stackset_add(struct stackset *set, const char *text, size_t len);
+
+/* Where the text is from is found sooner than the text: a few of these are remembered. NULL: not.
+ */
+void stackset_remember(struct stackset *set, const void *from, const struct stack *stack);
+const struct stack *stackset_recall(const struct stackset *set, const void *from);
+/* What lies where they were may be something else by now. */
+void stackset_forget(struct stackset *set);

@@ -1,31 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * The program comes as a light skeleton (bpftool gen skeleton -L): the kernel itself relocates it,
- * so that no library is needed at run time, and none of the kernel's 5 MB of types is read.
- */
+/* See taskiter.h; the program itself is taskload.c's. */
 #include "capture/taskiter.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/bpf.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "capture/taskload.h"
 #include "capture/taskwalk.h"
-
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wsign-compare"
-#pragma GCC diagnostic ignored "-Wmissing-declarations"
-#pragma GCC diagnostic ignored "-Wunused-function"
-#pragma GCC diagnostic ignored "-Wunused-parameter"
-#pragma GCC diagnostic ignored "-Wpointer-arith"
-#include "task.lskel.h"
-#pragma GCC diagnostic pop
 
 #define BUFFER_BYTES (64 * 1024) /* twice what the kernel's own holds: records come whole */
 
@@ -35,13 +26,13 @@
 #define WALK_UNTIL 100000
 
 struct taskiter {
-        struct taskprog *program;
+        struct taskload load;
         struct taskwalk *walk;   /* NULL: not needed so far, or not to be had */
         struct wire_slot *slots; /* of the walk, if there is one */
         size_t n_slots;          /* a power of two */
         int link_all;            /* iterates all threads; -1: not made yet */
         uint32_t pass;
-        bool filtered, nested, walk_tried;
+        bool raw, filtered, nested, walk_tried;
         size_t n_met; /* in the last pass over all threads */
         size_t n_sent, n_same;
         char *buffer;
@@ -126,6 +117,25 @@ static bool filter_set(struct wire_settings *s, const struct taskiter_filter *f)
         return s->states || s->has_euid || s->cgroup || f->timed;
 }
 
+/* Our namespaces, at this moment: whoever uses the library may change them. */
+static void own_namespaces(uint32_t ret[static WIRE_NS_MAX])
+{
+        static const char *const paths[WIRE_NS_MAX] = {
+                [WIRE_NS_NET] = "/proc/thread-self/ns/net",
+                [WIRE_NS_MNT] = "/proc/thread-self/ns/mnt",
+                [WIRE_NS_UTS] = "/proc/thread-self/ns/uts",
+                [WIRE_NS_TIME] = "/proc/thread-self/ns/time",
+                [WIRE_NS_IPC] = "/proc/thread-self/ns/ipc",
+                [WIRE_NS_CGROUP] = "/proc/thread-self/ns/cgroup",
+                [WIRE_NS_PID] = "/proc/thread-self/ns/pid",
+                [WIRE_NS_USER] = "/proc/thread-self/ns/user",
+        };
+        struct stat st;
+
+        for (size_t i = 0; i < WIRE_NS_MAX; i++)
+                ret[i] = stat(paths[i], &st) < 0 ? 0 : (uint32_t)st.st_ino;
+}
+
 /* The first PID namespace has this inode (include/linux/proc_ns.h, PROC_PID_INIT_INO). */
 static bool in_own_namespace(void)
 {
@@ -143,24 +153,23 @@ static size_t power_of_two(size_t n)
         return p;
 }
 
-static int program_load(
-        struct taskiter *it, unsigned frames, bool raw, const struct taskiter_filter *filter)
+static int program_load(struct taskiter *it, bool remembers, unsigned frames, bool raw,
+        const struct taskiter_filter *filter)
 {
-        struct wire_settings *settings;
-        int r;
+        struct taskload_options options = {
+                .stacks_only = raw,
+                .nested = in_own_namespace(),
+                .n_slots = (uint32_t)it->n_slots,
+                .settings = { .slots_mask = (uint32_t)it->n_slots - 1,
+                        .frames = frames < WIRE_FRAMES_MAX ? frames : WIRE_FRAMES_MAX },
+        };
 
-        it->program = taskprog__open();
-        if (!it->program)
-                return -ENOMEM;
-        it->program->maps.slots.max_entries = (uint32_t)it->n_slots;
-        it->program->rodata->nested = it->nested = in_own_namespace();
-        settings = &it->program->bss->settings;
-        settings->slots_mask = (uint32_t)it->n_slots - 1;
-        settings->frames = frames < WIRE_FRAMES_MAX ? frames : WIRE_FRAMES_MAX;
-        settings->raw = raw;
-        it->program->rodata->filtered = it->filtered = filter_set(settings, filter);
-        r = taskprog__load(it->program);
-        return r < 0 ? r : 0;
+        options.remembers = remembers;
+        options.filtered = filter_set(&options.settings, filter);
+        it->nested = options.nested;
+        it->filtered = options.filtered;
+        it->raw = raw;
+        return taskload_new(&options, &it->load);
 }
 
 int taskiter_new(size_t slots, unsigned frames, bool raw, const struct taskiter_filter *filter,
@@ -177,12 +186,12 @@ int taskiter_new(size_t slots, unsigned frames, bool raw, const struct taskiter_
         it->slots = MAP_FAILED;
         it->n_slots = power_of_two(slots);
         it->buffer = malloc(BUFFER_BYTES);
-        r = it->buffer ? program_load(it, frames, raw, filter) : -ENOMEM;
+        r = it->buffer ? program_load(it, slots, frames, raw, filter) : -ENOMEM;
         if (r < 0 && r != -ENOMEM)
                 refusal_find(-r, ret_why, ret_remedy);
         if (r == 0) {
                 it->slots = mmap(NULL, it->n_slots * sizeof(*it->slots), PROT_READ | PROT_WRITE,
-                        MAP_SHARED, it->program->maps.slots.map_fd, 0);
+                        MAP_SHARED, it->load.slots, 0);
                 if (it->slots == MAP_FAILED)
                         r = -errno;
         }
@@ -204,8 +213,7 @@ void taskiter_free(struct taskiter *it)
                 munmap(it->slots, it->n_slots * sizeof(*it->slots));
         if (it->link_all >= 0)
                 close(it->link_all);
-        if (it->program)
-                taskprog__destroy(it->program);
+        taskload_done(&it->load);
         free(it->buffer);
         free(it);
 }
@@ -214,8 +222,8 @@ size_t taskiter_fds(const struct taskiter *it, int ret[static TASKITER_FDS])
 {
         size_t n = 0;
 
-        ret[n++] = it->program->progs.dump.prog_fd;
-        ret[n++] = it->program->progs.name.prog_fd;
+        ret[n++] = it->load.dump;
+        ret[n++] = it->load.name;
         if (it->link_all >= 0)
                 ret[n++] = it->link_all;
         if (it->walk)
@@ -231,7 +239,7 @@ static int link_make(struct taskiter *it, const struct taskiter_scope *scope)
 
         memset(&info, 0, sizeof(info));
         memset(&attr, 0, sizeof(attr));
-        attr.link_create.prog_fd = (uint32_t)it->program->progs.dump.prog_fd;
+        attr.link_create.prog_fd = (uint32_t)it->load.dump;
         attr.link_create.attach_type = BPF_TRACE_ITER;
         if (scope->pid || scope->tid) {
                 if (scope->tid)
@@ -285,7 +293,7 @@ static int records_read(struct taskiter *it, int fd, const struct taskiter_scope
 
                         if (r < 0)
                                 return r;
-                        it->n_sent++;
+                        it->n_sent += !(w->flags & WIRE_LEFT_OUT);
                         p += w->size;
                 }
         }
@@ -296,7 +304,7 @@ static int records_read(struct taskiter *it, int fd, const struct taskiter_scope
 static int scope_read(struct taskiter *it, const struct taskiter_scope *scope, bool slots,
         int (*each)(void *arg, const struct wire_task *w), void *arg)
 {
-        struct wire_settings *settings = &it->program->bss->settings;
+        struct wire_settings *settings = it->load.settings;
         _cleanup_close_ int fd = iterator_open(it, scope);
 
         if (fd < 0)
@@ -343,13 +351,15 @@ static int walk_pass(
 int taskiter_pass(struct taskiter *it, const struct taskiter_scope *scope,
         int (*each)(void *arg, const struct wire_task *w), void *arg)
 {
-        struct wire_settings *settings = &it->program->bss->settings;
+        struct wire_settings *settings = it->load.settings;
         bool all = !scope->pid && !scope->tid;
         int r = -E2BIG;
 
         sched_yield(); /* brings the clock up to date */
         if (all && !scope->fresh)
                 walk_load(it);
+        if (!it->raw)
+                own_namespaces(settings->own_ns);
         it->pass = ++settings->passes;
         settings->n_same = 0;
         it->n_sent = it->n_same = 0;
@@ -367,12 +377,12 @@ int taskiter_pass(struct taskiter *it, const struct taskiter_scope *scope,
 
 void taskiter_set_until(struct taskiter *it, uint64_t exec_start_ns)
 {
-        it->program->bss->settings.exec_start_until = exec_start_ns;
+        it->load.settings->exec_start_until = exec_start_ns;
 }
 
 uint64_t taskiter_now_ns(const struct taskiter *it)
 {
-        return it->program->bss->settings.now_ns;
+        return it->load.settings->now_ns;
 }
 
 size_t taskiter_same(const struct taskiter *it)
@@ -387,7 +397,7 @@ uint32_t taskiter_pass_number(const struct taskiter *it)
 
 bool taskiter_is_foreign(const struct taskiter *it)
 {
-        return it->pass != it->program->bss->settings.passes;
+        return it->pass != it->load.settings->passes;
 }
 
 void taskiter_forget(struct taskiter *it)
@@ -421,18 +431,18 @@ struct wire_slot *taskiter_slot_make(struct taskiter *it, pid_t tid)
 int taskiter_names(
         struct taskiter *it, const uint64_t *addresses, size_t n, const char *ret_texts[])
 {
-        struct wire_names *names = &it->program->bss->names;
+        struct wire_names *names = it->load.names;
         union bpf_attr attr;
         int r;
 
         memset(&attr, 0, sizeof(attr));
-        attr.test.prog_fd = (uint32_t)it->program->progs.name.prog_fd;
+        attr.test.prog_fd = (uint32_t)it->load.name;
         memcpy(names->addresses, addresses, n * sizeof(*addresses));
         names->n = (uint32_t)n;
         r = bpf_call(BPF_PROG_RUN, &attr, sizeof(attr));
         if (r < 0)
                 return r;
-        for (size_t i = 0; i < n; i++) {
+        for (size_t i = 0; i < n && i < WIRE_NAMES; i++) {
                 names->text[i][WIRE_NAME_MAX - 1] = 0;
                 ret_texts[i] = names->text[i];
         }

@@ -26,9 +26,9 @@ struct taskiter_filter {    /* all must let a thread through; zero: lets all thr
 };
 
 /*
- * slots: how many threads are remembered between passes; frames: how many at most of each stack,
- * 127 or less. -EPERM, -ENOSYS, -EINVAL …: cannot be had here, and *ret_why says why in a sentence
- * for people, *ret_remedy (or NULL) what would help; both constant.
+ * slots: how many threads are remembered between passes, 0: all are sent each time; frames: how
+ * many at most of each stack, 127 or less. -EPERM, -ENOSYS, -EINVAL …: cannot be had here, and
+ * *ret_why says why in a sentence for people, *ret_remedy (or NULL) what would help; both constant.
  */
 int taskiter_new(size_t slots, unsigned frames, bool raw, const struct taskiter_filter *filter,
         struct taskiter **ret_iter, const char **ret_why, const char **ret_remedy);
@@ -41,7 +41,8 @@ size_t taskiter_fds(const struct taskiter *it, int ret[static TASKITER_FDS]);
 /*
  * All threads (pid 0), those of a process, or the one of that TID, in the order of their numbers;
  * each() gets those that have changed since the slots were written, its record followed by
- * registers and addresses (wire.h), and ends the pass by a negative errno. With fresh, all.
+ * addresses and registers (wire.h), and ends the pass by a negative errno. With fresh, all. With
+ * filters, also a record with WIRE_LEFT_OUT for each process whose main thread did not pass.
  */
 struct taskiter_scope {
         pid_t pid, tid;
@@ -74,14 +75,14 @@ struct wire_slot *taskiter_slot(struct taskiter *it, pid_t tid);
 /* The same, or a free one; NULL: there is no room, and it will be sent again. */
 struct wire_slot *taskiter_slot_make(struct taskiter *it, pid_t tid);
 
-static inline const uint64_t *wire_regs(const struct wire_task *w)
-{
-        return w->flags & WIRE_REGS ? (const uint64_t *)(w + 1) : NULL;
-}
-
 static inline const uint64_t *wire_frames(const struct wire_task *w)
 {
-        return (const uint64_t *)(w + 1) + (w->flags & WIRE_REGS ? WIRE_REGS_MAX : 0);
+        return (const uint64_t *)(w + 1);
+}
+
+static inline const uint64_t *wire_regs(const struct wire_task *w)
+{
+        return w->flags & WIRE_REGS ? wire_frames(w) + w->n_frames : NULL;
 }
 
 /* "inet_csk_accept+0x1f2/0x3b0 [module]" for each; n <= WIRE_NAMES. Texts last until the next

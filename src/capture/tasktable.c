@@ -34,8 +34,11 @@ struct tasktable {
         size_t n_places;  /* a power of two, at least twice as many */
         struct known *stacks;
         uint32_t sample;
-        size_t changed; /* in this sample: records, */
-        size_t met;     /* and threads that had one */
+        size_t changed;  /* in this sample: records, */
+        size_t met;      /* and threads that had one */
+        pid_t *left_out; /* by the filters, in the latest sample of all; in order */
+        size_t n_left_out, room_left_out;
+        bool whole; /* this is a sample of all */
 };
 
 static int names_ask(void *arg, const uint64_t *addresses, size_t n, const char *ret_texts[])
@@ -76,6 +79,7 @@ void tasktable_free(struct tasktable *tt)
         free(tt->entries);
         free(tt->regs);
         free(tt->places);
+        free(tt->left_out);
         free(tt);
 }
 
@@ -230,11 +234,45 @@ static void slots_restore(struct tasktable *tt)
                 slot_write(tt, &tt->entries[i].task);
 }
 
+static int left_out_add(struct tasktable *tt, pid_t pid)
+{
+        if (!tt->whole)
+                return 0;
+        if (tt->n_left_out == tt->room_left_out) {
+                size_t room = tt->room_left_out ? tt->room_left_out * 2 : 256;
+                pid_t *grown = reallocarray(tt->left_out, room, sizeof(*grown));
+
+                if (!grown)
+                        return -ENOMEM;
+                tt->left_out = grown;
+                tt->room_left_out = room;
+        }
+        tt->left_out[tt->n_left_out++] = pid;
+        return 0;
+}
+
+static int pid_compare(const void *a, const void *b)
+{
+        const pid_t *x = a, *y = b;
+
+        return (*x > *y) - (*x < *y);
+}
+
+bool tasktable_left_out(const struct tasktable *tt, pid_t pid)
+{
+        return tt->n_left_out &&
+               bsearch(&pid, tt->left_out, tt->n_left_out, sizeof(pid), pid_compare);
+}
+
 static int record_take(void *arg, const struct wire_task *w)
 {
         struct tasktable *tt = arg;
-        struct taskentry *e = tasktable_find(tt, w->tid);
+        struct taskentry *e;
         int r;
+
+        if (w->flags & WIRE_LEFT_OUT)
+                return left_out_add(tt, w->pid);
+        e = tasktable_find(tt, w->tid);
 
         if (w->tid <= 0)
                 return 0; /* it ended between being found and being read */
@@ -315,6 +353,9 @@ int tasktable_sample(struct tasktable *tt, const struct taskiter_scope *scope, s
 
         tt->sample++;
         tt->changed = tt->met = 0;
+        tt->whole = !scope->pid && !scope->tid;
+        if (tt->whole)
+                tt->n_left_out = 0;
         stacks_trim(tt);
         if (!tt->beside && taskiter_is_foreign(tt->iter))
                 slots_restore(tt);

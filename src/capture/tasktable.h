@@ -53,6 +53,9 @@ struct taskentry *tasktable_entry(struct tasktable *tt, size_t index);
 /* Its WIRE_REGS_MAX registers; NULL: it has none. */
 const uint64_t *tasktable_regs(const struct tasktable *tt, const struct taskentry *e);
 
+/* Did the filters leave out this process's main thread, in the latest sample of all threads? */
+bool tasktable_left_out(const struct tasktable *tt, pid_t pid);
+
 /* NULL: no such thread. */
 struct taskentry *tasktable_find(struct tasktable *tt, pid_t tid);
 

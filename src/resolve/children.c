@@ -19,6 +19,7 @@
 #include "model.h"
 #include "resolve/call.h"
 #include "resolve/resolver.h"
+#include "resolve/ns.h"
 #include "resolve/syscall.h"
 
 #define CHILD_THREADS_MAX 64 /* threads whose children are listed */
@@ -110,11 +111,11 @@ static pid_t child_seen(struct resolver *r, pid_t number)
 {
         struct process *p = resolver_process_of(r);
         struct procio *io = resolver_io(r);
-        char ours[64] = "", theirs[64] = "", childs[64];
+        uint64_t theirs = ns_thread(r, NS_PID), ours = ns_own(r, NS_PID);
 
-        if (!resolver_link(r, "ns/pid", theirs) || !resolver_own_link(r, "ns/pid", ours))
+        if (!theirs || !ours)
                 return p->inner_pid ? 0 : number;
-        if (strcmp(ours, theirs) == 0)
+        if (theirs == ours)
                 return number;
         for (size_t i = 0; i < p->n_children; i++) {
                 struct procfile_status status = { 0 };
@@ -127,10 +128,7 @@ static pid_t child_seen(struct resolver *r, pid_t number)
                 if (n <= 0 || procfile_status(text, (size_t)n, &status) <= 0 ||
                         status.inner_pid != number)
                         continue;
-                snprintf(path, sizeof(path), "%d/ns/pid", (int)p->children[i].pid);
-                n = procio_link_of(io, procio_root(io), path, p->children[i].pid, &text);
-                snprintf(childs, sizeof(childs), "%s", n > 0 ? text : "");
-                if (strcmp(childs, theirs) == 0)
+                if (ns_of_pid(io, p->children[i].pid, NS_PID) == theirs)
                         return p->children[i].pid;
         }
         return 0;

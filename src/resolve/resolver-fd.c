@@ -43,20 +43,6 @@ void resolver_fds_clear(struct resolver *r)
         }
 }
 
-/* "net:[4026531840]" */
-static void net_ns_read(struct resolver *r)
-{
-        unsigned long long inode;
-        const char *link;
-
-        if (r->net_ns_asked)
-                return;
-        r->net_ns_asked = true;
-        if (procio_link_of(r->io, r->dir, "ns/net", r->process->pid, &link) > 0 &&
-                sscanf(link, "net:[%llu]", &inode) == 1)
-                r->process->net_ns = inode;
-}
-
 static void ask_socket(void *arg, uint64_t inode, const char *protocol, struct object *o)
 {
         struct resolver *r = arg;
@@ -64,10 +50,9 @@ static void ask_socket(void *arg, uint64_t inode, const char *protocol, struct o
 
         if (!q)
                 return;
-        net_ns_read(r);
         *q = (struct socket_query){
                 .inode = inode,
-                .net_ns = r->process->net_ns,
+                .net_ns = ns_process(r, NS_NET),
                 .pid = r->process->pid,
                 .protocol = protocol,
                 .object = o,

@@ -6,6 +6,7 @@
 #include <sys/types.h>
 
 #include "base/privilege.h"
+#include "resolve/ns.h"
 
 struct kept;
 struct locks;
@@ -42,9 +43,9 @@ struct resolver {
         struct thread *thread;
         int dir;
         int depth;
-        bool net_ns_asked;
         bool refused; /* an fd of the thread in hand could not be looked at */
         bool bound;   /* members of a set were left out for its depth */
+        struct ns_links ns;
         struct asked asked[ASKED_MAX];
 };
 

@@ -105,32 +105,9 @@ const char *resolver_file(struct resolver *r, const char *path)
                                                                                        : NULL;
 }
 
-static bool link_copy(struct procio *io, int dir, const char *path, pid_t pid, char ret[static 64])
-{
-        const char *link;
-
-        if (procio_link_of(io, dir, path, pid, &link) <= 0)
-                return false;
-        snprintf(ret, 64, "%.63s", link);
-        return true;
-}
-
 ssize_t resolver_path(struct resolver *r, const char *path, const char **ret_text)
 {
         return procio_link_of(r->io, r->dir, path, r->process->pid, ret_text);
-}
-
-bool resolver_link(struct resolver *r, const char *path, char ret[static 64])
-{
-        return link_copy(r->io, r->dir, path, r->process->pid, ret);
-}
-
-bool resolver_own_link(struct resolver *r, const char *path, char ret[static 64])
-{
-        char own[80];
-
-        snprintf(own, sizeof(own), "self/%s", path);
-        return link_copy(r->io, procio_root(r->io), own, 0, ret);
 }
 
 struct snapshot *resolver_snapshot(struct resolver *r)
@@ -195,7 +172,8 @@ void resolver_process(void *arg, struct process *p, int dir)
         r->no_kcmp = false;
         r->process = p;
         r->dir = dir;
-        r->net_ns_asked = false;
+        r->thread = NULL;
+        ns_clear(&r->ns);
 }
 
 /* Who traces it: only asked for a thread that is stopped. */

@@ -41,9 +41,6 @@ struct locks **resolver_locks(struct resolver *r); /* kept for locks.c; NULL at 
 const char *resolver_file(struct resolver *r, const char *path);
 /* A link of its process's directory: its length, or -errno. Lasts until the next read. */
 ssize_t resolver_path(struct resolver *r, const char *path, const char **ret_text);
-/* A short link of its process's directory, or of our own; false: refused, or not there. */
-bool resolver_link(struct resolver *r, const char *path, char ret[static 64]);
-bool resolver_own_link(struct resolver *r, const char *path, char ret[static 64]);
 /*
  * stack_has() of a thread's stack. The answers are kept, since many threads share a stack; so
  * each question has its list, always the same.

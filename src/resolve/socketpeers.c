@@ -24,6 +24,7 @@
 #include "resolve/netns.h"
 #include "resolve/sockdiag.h"
 #include "resolve/sockets.h"
+#include "resolve/ns.h"
 
 #define SPACES_MAX 64 /* network namespaces looked into */
 
@@ -140,17 +141,11 @@ static void spaces_find(struct finder *f)
         if (!d && fd >= 0)
                 close(fd);
         while (d && (e = readdir(d))) { /* NOLINT(concurrency-mt-unsafe) */
-                unsigned long long inode;
-                const char *link;
-                char path[32];
+                pid_t pid = (pid_t)strtol(e->d_name, NULL, 10);
+                uint64_t inode = pid > 0 ? ns_of_pid(io, pid, NS_NET) : 0;
 
-                if (!isdigit((unsigned char)e->d_name[0]))
-                        continue;
-                snprintf(path, sizeof(path), "%.10s/ns/net", e->d_name);
-                if (procio_link_of(io, procio_root(io), path, (pid_t)strtol(e->d_name, NULL, 10),
-                            &link) > 0 &&
-                        sscanf(link, "net:[%llu]", &inode) == 1)
-                        space_add(f, inode, (pid_t)strtol(e->d_name, NULL, 10));
+                if (inode)
+                        space_add(f, inode, pid);
         }
 }
 

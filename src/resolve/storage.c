@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -24,6 +25,7 @@
 #include "resolve/kinds.h"
 #include "resolve/mounts.h"
 #include "resolve/resolver.h"
+#include "resolve/ns.h"
 #include "resolve/syscall.h"
 #include "symbol/stacktext.h"
 
@@ -76,14 +78,14 @@ void storage_free(struct storage *s)
 
 static bool view_key(struct resolver *r, char key[static KEY_MAX])
 {
-        char ns[64];
+        uint64_t space = ns_process(r, NS_MNT);
         const char *root;
         int n;
 
-        if (!resolver_link(r, "ns/mnt", ns) || resolver_path(r, "root", &root) <= 0)
+        if (!space || resolver_path(r, "root", &root) <= 0)
                 n = snprintf(key, KEY_MAX, "pid %d", (int)resolver_process_of(r)->pid);
         else
-                n = snprintf(key, KEY_MAX, "%s %s", ns, root);
+                n = snprintf(key, KEY_MAX, "%" PRIu64 " %s", space, root);
         return n < KEY_MAX;
 }
 

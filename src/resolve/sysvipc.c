@@ -18,6 +18,7 @@
 #include "resolve/call.h"
 #include "resolve/children.h"
 #include "resolve/resolver.h"
+#include "resolve/ns.h"
 #include "resolve/syscall.h"
 
 #define SEMBUFS_MAX 16
@@ -37,12 +38,12 @@ struct operation { /* struct sembuf */
 /* Is what we see at /proc/sysvipc and by semctl(2) what the thread sees? */
 static bool namespace_is_ours(struct resolver *r)
 {
-        char ours[64], theirs[64];
+        uint64_t theirs;
 
         if (!procio_live(resolver_io(r))) /* recorded with the process */
                 return true;
-        return resolver_link(r, "ns/ipc", theirs) && resolver_own_link(r, "ns/ipc", ours) &&
-               strcmp(ours, theirs) == 0;
+        theirs = ns_thread(r, NS_IPC);
+        return theirs && theirs == ns_own(r, NS_IPC);
 }
 
 /*

@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "model.h"
 #include "resolve/resolver.h"
+#include "resolve/ns.h"
 #include "resolve/syscall.h"
 
 /* Is this timeout a point in time, and of which clock? From the calls' man pages. */
@@ -106,7 +107,7 @@ static bool time_parse(const struct call_memory *m, bool microseconds, int64_t *
 static void namespace_clock(struct resolver *r, struct call *c)
 {
         const char *name = c->timeout_clock == CLOCK_MONOTONIC ? "monotonic" : "boottime";
-        char ours[64] = "", theirs[64] = "", next[64] = "";
+        uint64_t theirs, ours;
         const char *text, *line;
         long long seconds;
         long ns;
@@ -114,12 +115,13 @@ static void namespace_clock(struct resolver *r, struct call *c)
         if (c->timeout_clock != CLOCK_MONOTONIC && c->timeout_clock != CLOCK_BOOTTIME &&
                 c->timeout_clock != CLOCK_BOOTTIME_ALARM)
                 return;
-        if (!resolver_link(r, "ns/time", theirs) || !resolver_own_link(r, "ns/time", ours) ||
-                strcmp(ours, theirs) == 0)
+        theirs = ns_thread(r, NS_TIME);
+        ours = ns_own(r, NS_TIME);
+        if (!theirs || !ours || theirs == ours)
                 return;
         /* The offsets are those of the namespace that its children get. */
-        if (!resolver_link(r, "ns/time_for_children", next) || strcmp(theirs, next) != 0 ||
-                !(text = resolver_file(r, "timens_offsets")) || !(line = strstr(text, name)) ||
+        if (ns_time_of_children(r) != theirs || !(text = resolver_file(r, "timens_offsets")) ||
+                !(line = strstr(text, name)) ||
                 sscanf(line + strlen(name), "%lld %ld", &seconds, &ns) != 2) {
                 c->timeout_clock = -1; /* a clock that we cannot read */
                 return;

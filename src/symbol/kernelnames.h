@@ -11,7 +11,7 @@
 struct kernelnames;
 
 /* ask: texts for n addresses, at most KERNELNAMES_BATCH, which last until it is called again. */
-#define KERNELNAMES_BATCH 32
+#define KERNELNAMES_BATCH 8
 struct kernelnames_ops {
         int (*ask)(void *arg, const uint64_t *addresses, size_t n, const char *ret_texts[]);
         void *arg;

@@ -181,6 +181,64 @@ def the_same_as_proc():
     check(len(compared) >= 20 and len(compared) >= len(ours) // 3, "not a quiet machine")
 
 
+SPACES = ("net", "mnt", "uts", "time", "ipc", "cgroup", "pid", "user")  # by enum wire_ns
+SPACES_TOLD = {"net", "mnt", "uts", "time"}  # of every thread; others only if they are pwhy's own
+
+
+def links(thread):
+    """Inodes of its namespaces, as its links show them; None: it is gone, or has none any more."""
+    inodes = {}
+    for space in SPACES:
+        try:
+            text = os.readlink(task(*thread) / "ns" / space)
+        except OSError:
+            return None
+        inodes[space] = int(text.partition("[")[2].rstrip("]"))
+    return inodes
+
+
+@test
+def namespaces_in_the_record():
+    """Of every thread they are what its links say, or not told where they are not pwhy's own."""
+    need_bpf()
+    everything = ["unshare", "--net", "--mount", "--uts", "--ipc", "--pid", "--fork", "--cgroup",
+                  "--time", "--user", "sleep", "1000"]
+    one = [["unshare", flag, "sleep", "1000"]
+           for flag in ("--net", "--mount", "--uts", "--ipc", "--cgroup", "--user")]
+    thread_of_its_own = python(
+        "import ctypes, threading, time\n"
+        "def other():\n    ctypes.CDLL(None).unshare(0x08000000)\n    time.sleep(1000)\n"
+        "threading.Thread(target=other, daemon=True).start()\ntime.sleep(1000)")
+    with contextlib.ExitStack() as stack:
+        processes = [stack.enter_context(running(*command)) for command in [everything, *one]]
+        threaded = stack.enter_context(thread_of_its_own)
+        own = links((os.getpid(), os.getpid()))
+
+        def unshared():
+            spaces = [links((p.pid, p.pid)) for p in processes]
+            threads = [links((threaded.pid, tid)) for tid in threads_of(threaded.pid)]
+            return all(spaces) and all(a != own for a in spaces) and len(threads) == 2 and \
+                all(threads) and threads[0] != threads[1]
+        wait_until(unshared, "all have namespaces of their own")
+        before = {thread: links(thread) for thread in listed()}
+        done = subprocess.run([built("tests/nsask")], capture_output=True, text=True, check=False,
+                              stdin=subprocess.DEVNULL, timeout=60)
+        check_equal(done.returncode, 0, f"nsask: {done.stderr}")
+        compared = foreign = 0
+        for line in done.stdout.splitlines():
+            pid, tid, *inodes = map(int, line.split())
+            wanted = before.get((pid, tid))
+            if not wanted or wanted != links((pid, tid)):
+                continue  # it is young, gone, or went elsewhere
+            compared += 1
+            foreign += wanted != own
+            for space, inode in zip(SPACES, inodes):
+                if inode or space in SPACES_TOLD or wanted[space] == own[space]:
+                    check_equal(inode, wanted[space], f"thread {tid}: {space} namespace")
+    print(f"     {compared} threads, {foreign} of them elsewhere")
+    check(compared >= 20 and foreign >= len(processes) + 1, "too few were compared")
+
+
 @test
 def filters_are_those_of_proc():
     need_bpf()
@@ -208,6 +266,18 @@ def filters_are_those_of_proc():
                     pids = {t["pid"] for t in json.loads(out)["threads"]}
                 check(wanted is None or wanted in pids, f"{args} {form}: {wanted} is not shown")
                 check(unwanted not in pids, f"{args} {form}: {unwanted} is shown")
+
+
+@test
+def filters_lose_nobody():
+    """What the pass does not meet (a kernel may hide a process from it) is read from files."""
+    need_bpf()
+    for args in (["--user", "0"], ["--cgroup", "/"]):
+        before, _ = look("--source=proc", "--all", "--idle", *args)
+        ours, _ = look("--source=bpf", "--all", "--idle", *args)
+        after, _ = look("--source=proc", "--all", "--idle", *args)
+        missing = (set(before) & set(after)) - set(ours)
+        check(not missing, f"{args}: {sorted(missing)[:5]} are missing")
 
 
 @test

@@ -89,6 +89,41 @@ static void test_zeroed(void **state)
         }
 }
 
+/* The caller's own: zeroed, aligned, nothing twice, and a child's writes are its own. */
+static void test_own(void **state)
+{
+        struct arena *a = *state;
+        unsigned char *first = NULL;
+        int status;
+        pid_t pid;
+
+        for (size_t i = 0; i < 20000; i++) {
+                unsigned char *p = arena_alloc_own(a, 700);
+
+                assert_non_null(p);
+                assert_int_equal((uintptr_t)p % 16, 0);
+                for (size_t j = 0; j < 700; j++)
+                        if (p[j])
+                                fail_msg("byte %zu of %zu is %02x", j, i, p[j]);
+                memset(p, 0xff, 700);
+                first = first ? first : p;
+        }
+        assert_int_equal(*first, 0xff);
+        pid = fork();
+        assert_true(pid >= 0);
+        if (pid == 0) {
+                *first = 1;
+                _exit(*(unsigned char *)arena_alloc_own(a, 1));
+        }
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_int_equal(status, 0);
+        assert_int_equal(*first, 0xff);
+        /* What does not fit goes to the shared part, and fails there. */
+        assert_null(arena_alloc_own(a, (size_t)8 << 30));
+        assert_true(arena_failed(a));
+        assert_null(arena_alloc_own(a, 1));
+}
+
 static void test_used_grows(void **state)
 {
         struct arena *a = *state;
@@ -368,6 +403,7 @@ int main(void)
                 IN_ARENA(test_printf),
                 IN_ARENA(test_shared),
                 IN_ARENA(test_killed_child),
+                IN_ARENA(test_own),
                 cmocka_unit_test(test_too_big),
                 cmocka_unit_test(test_small_address_space),
                 cmocka_unit_test(test_no_address_space),

@@ -1132,6 +1132,12 @@ static void test_stackset(void **state)
                 assert_non_null(s);
                 assert_int_equal(s->id, 3 + i % 1000);
         }
+        assert_null(stackset_recall(set, text));
+        stackset_remember(set, text, first);
+        assert_ptr_equal(stackset_recall(set, text), first);
+        assert_null(stackset_recall(set, text + 16));
+        stackset_forget(set);
+        assert_null(stackset_recall(set, text));
         stackset_free(set);
         stackset_free(NULL);
         assert_string_equal(first->text, text); /* stacks outlive their table */

@@ -88,10 +88,11 @@ int taskiter_pass(struct taskiter *it, const struct taskiter_scope *scope,
                         .switches = t->switches,
                         .start_ns = t->start_ns,
                         .n_frames = t->n_frames };
+                memcpy(end, t->frames, t->n_frames * sizeof(*end));
+                end += t->n_frames;
                 if (t->flags & WIRE_REGS)
                         for (size_t j = 0; j < WIRE_REGS_MAX; j++)
                                 *end++ = (uint64_t)t->tid * 1000 + j;
-                memcpy(end, t->frames, t->n_frames * sizeof(*end));
                 it->n_sent++;
                 r = each(arg, &record.task);
                 if (r < 0)
@@ -425,6 +426,28 @@ static void scopes(void **state)
         table_is_right(g);
 }
 
+/* Whom the filters left out is remembered from each sample of all to the next, and has no entry. */
+static void what_filters_leave_out(void **state)
+{
+        struct ground *g = *state;
+
+        thread_add(g, 1, 1);
+        for (pid_t pid = 2; pid < 1000; pid += 2)
+                thread_add(g, pid, pid)->flags = WIRE_LEFT_OUT;
+        sample(g);
+        assert_int_equal(tasktable_count(g->table), 1);
+        for (pid_t pid = 0; pid < 1002; pid++)
+                assert_int_equal(
+                        tasktable_left_out(g->table, pid), pid > 1 && pid < 1000 && pid % 2 == 0);
+        assert_int_equal(tasktable_sample(g->table, &(struct taskiter_scope){ .pid = 4 }, NULL), 0);
+        assert_true(tasktable_left_out(g->table, 2));
+        g->kernel.threads[1].flags = 0; /* passes now */
+        sample(g);
+        assert_int_equal(tasktable_count(g->table), 2);
+        assert_false(tasktable_left_out(g->table, 2));
+        assert_true(tasktable_left_out(g->table, 4));
+}
+
 /* Who was asked for once, as an owner, and is not asked for any more, is not kept for ever. */
 static void what_nobody_asks_for_is_forgotten(void **state)
 {
@@ -626,6 +649,7 @@ int main(void)
                 ON_GROUND(of_some_processes),
                 ON_GROUND(stacks_and_names),
                 ON_GROUND(order),
+                ON_GROUND(what_filters_leave_out),
                 cmocka_unit_test(state_letters),
         };
 

@@ -59,6 +59,14 @@ struct semaphore___holder {
         unsigned long last_holder;
 };
 
+struct futex_pi_state___pi {
+        struct rt_mutex_base pi_mutex;
+};
+
+struct time_namespace___ns {
+        struct ns_common ns;
+};
+
 struct cgroup___ancestors {
         struct cgroup *ancestors[1];
 };
@@ -153,6 +161,30 @@ static inline u64 semaphore_holder_place(u64 address)
         if (!bpf_core_field_exists(struct semaphore___holder, last_holder))
                 return 0;
         return address + bpf_core_field_offset(struct semaphore___holder, last_holder);
+}
+
+/*
+ * Where an rt_mutex has its owner: asked of a type that one lies in, since its own shares a place
+ * with another (kernel.bpf.h). 0: without CONFIG_FUTEX_PI.
+ */
+static inline u64 rt_mutex_owner_place(u64 address)
+{
+        if (!bpf_core_field_exists(struct futex_pi_state___pi, pi_mutex.owner))
+                return 0;
+        return address + bpf_core_field_offset(struct futex_pi_state___pi, pi_mutex.owner) -
+               bpf_core_field_offset(struct futex_pi_state___pi, pi_mutex);
+}
+
+/* With CONFIG_TIME_NS; 0: not known. */
+static inline u32 time_namespace_number(u64 address)
+{
+        u32 number = 0;
+
+        if (bpf_core_field_exists(struct time_namespace___ns, ns.inum))
+                bpf_probe_read_kernel(&number, sizeof(number),
+                        (void *)address +
+                                bpf_core_field_offset(struct time_namespace___ns, ns.inum));
+        return number;
 }
 
 /*

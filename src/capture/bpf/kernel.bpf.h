@@ -4,8 +4,8 @@
  * says (BPF CO-RE); only names and types matter below. Fields that kernels differ in are in
  * drift.bpf.h.
  *
- * To relocate, the kernel searches all of its types for each one that a pointer leads to, for one
- * to two ms, and keeps the answers in 31 places by a hash of the name (kernel/bpf/btf.c,
+ * To relocate, the kernel searches all of its types for each one that a pointer leads to, for a
+ * third of a ms, and keeps the answers in 31 places by a hash of the name (kernel/bpf/btf.c,
  * VMLINUX_CAND_CACHE_SIZE). So: few types, no two of them in one place (bench/btf-places tells),
  * and what lies inside of another type is reached through that.
  */
@@ -54,8 +54,21 @@ struct net {
         struct ns_common ns;
 };
 
+struct mnt_namespace {
+        struct ns_common ns;
+};
+
+struct uts_namespace {
+        struct ns_common ns;
+};
+
 struct nsproxy {
+        struct uts_namespace *uts_ns;
+        struct ipc_namespace *ipc_ns;
+        struct mnt_namespace *mnt_ns;
         struct net *net_ns;
+        struct time_namespace *time_ns;
+        struct cgroup_namespace *cgroup_ns;
 };
 
 struct kernfs_node {
@@ -77,6 +90,7 @@ typedef struct {
 
 struct cred {
         kuid_t uid, euid;
+        struct user_namespace *user_ns;
 };
 
 struct sched_entity {

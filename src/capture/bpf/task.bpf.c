@@ -15,13 +15,21 @@
 #include <bpf/bpf_helpers.h>
 
 #include "drift.bpf.h"
+#include "namespaces.bpf.h"
 #include "slots.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
+/*
+ * Made three times (meson.build): as a whole, for a reader in a PID namespace of its own, and for
+ * stacks alone, which takes few of the kernel's types and is checked in half of the time.
+ */
+static const int raw = STACKS_ONLY; /* neither registers nor locks */
+static const int nested = NESTED;
+
 /* Known before the program is loaded: what they rule out is not even verified. */
-const volatile uint32_t nested;   /* the reader is in a PID namespace of its own */
-const volatile uint32_t filtered; /* settings has filters */
+const volatile uint32_t filtered;  /* settings has filters */
+const volatile uint32_t remembers; /* slots are used */
 
 struct wire_settings settings;
 struct wire_names names;
@@ -29,18 +37,20 @@ struct wire_names names;
 /* Too large for the stack of a program; one reader at a time. */
 static struct {
         struct wire_task task;
-        u64 regs[WIRE_REGS_MAX];
+        u64 rest[WIRE_FRAMES_MAX + 1 + WIRE_REGS_MAX]; /* the stack, then registers, if any */
 } record;
-static u64 frames[WIRE_FRAMES_MAX + 1];
 
 /*
  * Pointers of a task are read as memory, by BPF_CORE_READ(): for each that is followed directly the
- * verifier searches all types of the kernel by name, which costs a millisecond at every start
- * (btf_nested_type_is_trusted(), kernel/bpf/btf.c).
+ * verifier searches all types of the kernel by name, which costs a tenth of a millisecond at every
+ * start (btf_nested_type_is_trusted(), kernel/bpf/btf.c).
  */
 
+/* A function that is called is made machine code of on its own, which takes longer. */
+#define INLINE inline __attribute__((always_inline))
+
 /* Number in the reader's PID namespace; 0: it is not there. */
-static int pid_number(struct pid *p)
+static INLINE int pid_number(struct pid *p)
 {
         int number = 0;
 
@@ -53,15 +63,26 @@ static int pid_number(struct pid *p)
         return number;
 }
 
-static int task_number(struct task_struct *t)
+static INLINE int task_number(struct task_struct *t)
 {
         return nested ? pid_number(BPF_CORE_READ(t, thread_pid)) : BPF_CORE_READ(t, pid);
 }
 
-static int process_number(struct task_struct *t)
+static INLINE int process_number(struct task_struct *t)
 {
         return nested ? pid_number(BPF_CORE_READ(t, group_leader, thread_pid))
                       : BPF_CORE_READ(t, tgid);
+}
+
+/* The same of the one in hand, whose fields may be read as they are. */
+static int own_number(struct task_struct *t)
+{
+        return nested ? task_number(t) : t->pid;
+}
+
+static int own_process_number(struct task_struct *t)
+{
+        return nested ? process_number(t) : t->tgid;
 }
 
 static int passes_filters(struct task_struct *t)
@@ -89,7 +110,7 @@ static u64 owner_place(u64 address, u32 type)
         if (type == WIRE_LOCK_SEMAPHORE)
                 return semaphore_holder_place(address);
         if (type == WIRE_LOCK_RT_MUTEX)
-                return address + bpf_core_field_offset(struct rt_mutex_base, owner);
+                return rt_mutex_owner_place(address);
         return address + bpf_core_field_offset(struct rw_semaphore, owner);
 }
 
@@ -126,6 +147,8 @@ static void lock_read(struct wire_task *r, struct task_struct *t)
                 (void *)(word & ~7ULL) + bpf_core_field_offset(struct task_struct, comm));
         /* While it has the lock it cannot end, so these were its numbers. */
         bpf_probe_read_kernel(&again, sizeof(again), (void *)place);
+        /* As the verifier has not seen it, or it would go on once for each. */
+        type = *(volatile u32 *)&r->lock;
         if (type == WIRE_LOCK_SEMAPHORE)
                 r->lock_flags = WIRE_OWNER_LAST;
         else if ((type == WIRE_LOCK_RWSEM_READ || type == WIRE_LOCK_RWSEM_WRITE) && (word & 1))
@@ -197,54 +220,64 @@ static void task_read(struct wire_task *r, struct task_struct *t)
         u32 size = (settings.frames * sizeof(u64)) & 1016;
         long n;
 
-        r->switches = t->nvcsw + t->nivcsw;
         r->state = task_state(t) | t->exit_state;
-        r->cpu = task_cpu(t);
-        r->exec_start = t->se.exec_start;
-        r->queued_ns = t->sched_info.last_queued;
+        if (!raw) {
+                r->cpu = task_cpu(t);
+                r->exec_start = t->se.exec_start;
+                r->queued_ns = t->sched_info.last_queued;
+        }
         /* Without branches, of which the verifier would go every way. */
         flags |= !!t->on_cpu * WIRE_ON_CPU;
         flags |= !!t->on_rq * WIRE_ON_QUEUE;
         flags |= !!(t->flags & PF_KTHREAD) * WIRE_KERNEL;
         flags |= !!(t->flags & (PF_IO_WORKER | PF_USER_WORKER)) * WIRE_WORKER;
-        flags |= !!task_is_compat(t) * WIRE_COMPAT;
-        flags |= !!task_is_throttled(t) * WIRE_THROTTLED;
-        r->flags = flags;
-        r->nr = -1;
-        r->lock = r->lock_flags = 0;
-        r->owner_pid = r->owner_tid = 0;
-        r->lock_address = 0;
-        if (!settings.raw) {
-                if (!(flags & (WIRE_KERNEL | WIRE_WORKER)) && !t->exit_state) {
-                        r->flags |= WIRE_REGS;
-                        regs_read(r, (struct pt_regs *)bpf_task_pt_regs(t), record.regs);
-                }
-                lock_read(r, t);
+        if (!raw) {
+                flags |= !!task_is_compat(t) * WIRE_COMPAT;
+                flags |= !!task_is_throttled(t) * WIRE_THROTTLED;
         }
-        n = bpf_get_task_stack(t, frames, size, 0);
+        r->flags = flags;
+        n = bpf_get_task_stack(t, record.rest, size, 0);
         if (n < 0) {
                 r->flags |= WIRE_NO_STACK;
                 n = 0;
         }
         r->n_frames = n / sizeof(u64);
+        if (raw)
+                return;
+        r->nr = -1;
+        r->lock = r->lock_flags = 0;
+        r->owner_pid = r->owner_tid = 0;
+        r->lock_address = 0;
+        lock_read(r, t);
+        /* Last, since from here on the verifier goes two ways. */
+        if (flags & (WIRE_KERNEL | WIRE_WORKER) || t->exit_state)
+                return;
+        r->flags |= WIRE_REGS;
+        regs_read(r, (struct pt_regs *)bpf_task_pt_regs(t),
+                &record.rest[r->n_frames & WIRE_FRAMES_MAX]);
 }
 
 static void about_read(struct wire_task *r, struct task_struct *t)
 {
-        const struct cred *cred = BPF_CORE_READ(t, cred);
-        struct nsproxy *ns;
+        const struct cred *cred;
 
         r->start_ns = t->start_boottime;
         __builtin_memcpy(r->comm, t->comm, sizeof(r->comm));
-        if (settings.raw)
+        if (raw)
                 return;
+        cred = BPF_CORE_READ(t, cred);
         r->ppid = process_number(BPF_CORE_READ(t, real_parent));
         r->tracer = t->ptrace ? process_number(BPF_CORE_READ(t, parent)) : 0;
         r->uid = BPF_CORE_READ(cred, uid.val);
         r->euid = BPF_CORE_READ(cred, euid.val);
         r->cgroup = BPF_CORE_READ(t, cgroups, dfl_cgrp, kn, id);
-        ns = BPF_CORE_READ(t, nsproxy); /* NULL: it has exited */
-        r->ns_net = ns ? BPF_CORE_READ(ns, net_ns, ns.inum) : 0;
+        namespaces_read(r->ns, t, settings.own_ns);
+        /* Who has a number here, and none further in, is in the reader's. */
+        r->ns[WIRE_NS_PID] = BPF_CORE_READ(t, thread_pid, level) == settings.level && r->tid
+                                     ? settings.own_ns[WIRE_NS_PID]
+                                     : 0;
+        r->ns[WIRE_NS_USER] =
+                BPF_CORE_READ(cred, user_ns) == reader.user ? settings.own_ns[WIRE_NS_USER] : 0;
 }
 
 /* At the beginning of a pass. */
@@ -256,40 +289,59 @@ static void reader_read(void)
         settings.now_ns = BPF_CORE_READ(me, sched_info.last_arrival);
         if (settings.now_ns < exec_start)
                 settings.now_ns = exec_start;
+        if (!raw)
+                namespaces_begin(me);
         if (nested)
                 settings.level = BPF_CORE_READ(me, thread_pid, level);
+}
+
+/* That the filters left it out is said of each process: who is not met at all is hidden from us. */
+static void left_out_write(struct seq_file *seq, struct wire_task *r, struct task_struct *t)
+{
+        r->size = WIRE_LEFT_OUT_SIZE;
+        r->flags = WIRE_LEFT_OUT;
+        r->pid = r->tid = own_number(t);
+        if (r->pid == own_process_number(t))
+                bpf_seq_write(seq, r, WIRE_LEFT_OUT_SIZE);
 }
 
 SEC("iter/task")
 int dump(struct bpf_iter__task *ctx)
 {
         struct task_struct *t = ctx->task;
+        /* Here, once: of each place and way that follows this pointer the verifier asks for types.
+         */
+        struct seq_file *seq = ctx->meta->seq;
         struct wire_task *r = &record.task;
-        u32 stack;
+        u32 size;
         int tid;
 
+        barrier_var(seq);
         if (!t)
                 return 0;
         if (!ctx->meta->seq_num)
                 reader_read();
-        if (filtered && !passes_filters(t))
+        if (filtered && !passes_filters(t)) {
+                left_out_write(seq, r, t);
                 return 0;
-        tid = task_number(t);
-        if (settings.pass && slot_is_right(t, tid, settings.pass, settings.slots_mask)) {
+        }
+        tid = own_number(t);
+        if (remembers && settings.pass &&
+                slot_is_right(t, tid, settings.pass, settings.slots_mask)) {
                 settings.n_same++;
                 return 0;
         }
         r->tid = tid;
-        r->pid = process_number(t);
+        r->pid = own_process_number(t);
+        r->switches = t->nvcsw + t->nivcsw;
         about_read(r, t);
         task_read(r, t);
         r->flags |= (t->nvcsw + t->nivcsw != r->switches) * WIRE_MOVED;
-        stack = (r->n_frames * sizeof(u64)) & 1016;
-        r->size = sizeof(record.task) + stack + (r->flags & WIRE_REGS ? sizeof(record.regs) : 0);
-        bpf_seq_write(ctx->meta->seq, &record,
-                r->flags & WIRE_REGS ? sizeof(record) : sizeof(record.task));
-        if (stack)
-                bpf_seq_write(ctx->meta->seq, frames, stack);
+        /* Without branches, and masked, for the verifier. */
+        size = sizeof(record.task) + (r->n_frames * sizeof(u64) & 1016);
+        size += !!(r->flags & WIRE_REGS) * sizeof(u64[WIRE_REGS_MAX]);
+        r->size = size;
+        bpf_seq_write(seq, &record, size);
         return 0;
 }
 

@@ -2,8 +2,8 @@
 /*
  * What the in-kernel program and its reader agree on: fixed-width types only, the same for both.
  *
- * A record is a struct wire_task, then WIRE_REGS_MAX registers where flags say so, then n_frames
- * addresses of the kernel stack, innermost first.
+ * A record is a struct wire_task, then n_frames addresses of the kernel stack, innermost first,
+ * then WIRE_REGS_MAX registers where flags say so.
  */
 #pragma once
 
@@ -31,6 +31,7 @@ enum wire_flags {
         WIRE_REGS = 64,    /* registers follow */
         WIRE_THROTTLED = 128,
         WIRE_NO_STACK = 256, /* it has none any more: it has exited */
+        WIRE_LEFT_OUT = 512, /* a main thread that the filters do not let through: numbers only */
 };
 
 /* kernel/locking: what task_struct.blocker and its neighbours point to */
@@ -49,6 +50,21 @@ enum wire_lock_flags {
         WIRE_OWNER_LAST = 4,   /* the last one that took it, perhaps given back since */
 };
 
+enum wire_ns { /* in the order of enum ns (model.h) */
+        WIRE_NS_NET,
+        WIRE_NS_MNT,
+        WIRE_NS_UTS,
+        WIRE_NS_TIME,
+        WIRE_NS_IPC,
+        WIRE_NS_CGROUP,
+        WIRE_NS_PID,
+        WIRE_NS_USER,
+        WIRE_NS_MAX,
+        WIRE_NS_OF_PROXY = WIRE_NS_PID, /* so many hang off struct nsproxy */
+};
+
+#define WIRE_LEFT_OUT_SIZE 16 /* of its record: up to tid */
+
 struct wire_task {
         uint32_t size; /* of the whole record, bytes */
         uint32_t flags;
@@ -62,10 +78,10 @@ struct wire_task {
         char comm[WIRE_COMM];
         uint32_t n_frames;
         uint32_t uid, euid;
-        uint64_t cgroup; /* id in the unified hierarchy */
-        uint32_t ns_net; /* inode of its network namespace; 0: has none any more */
-        int32_t nr;      /* of the system call; -1: in none */
-        uint32_t lock;   /* enum wire_lock */
+        uint64_t cgroup;          /* id in the unified hierarchy */
+        uint32_t ns[WIRE_NS_MAX]; /* inodes of its namespaces; 0: has none any more, or not known */
+        int32_t nr;               /* of the system call; -1: in none */
+        uint32_t lock;            /* enum wire_lock */
         uint32_t lock_flags;
         int32_t owner_pid, owner_tid;
         uint64_t lock_address;
@@ -90,7 +106,6 @@ struct wire_settings {
         uint32_t pass;          /* number of this pass; 0: slots are not used */
         uint32_t slots_mask;    /* number of slots - 1 */
         uint32_t frames;        /* how many at most */
-        uint32_t raw;           /* stacks only: neither registers nor locks */
         uint32_t states;        /* bits of struct wire_task.state that pass; 0: any */
         uint32_t wants_running; /* with states: 0 is one of them */
         uint32_t has_euid;
@@ -101,6 +116,7 @@ struct wire_settings {
         uint32_t passes;       /* the reader's: how many there have been, by it or a fork of it */
         uint32_t cgroup_level; /* below the root */
         uint32_t n_same;       /* answer: threads whose slots said so */
+        uint32_t own_ns[WIRE_NS_MAX]; /* the reader's; 0: not known */
         uint64_t now_ns; /* answer: queue clock of the reader's CPU, when it last looked at it */
 };
 
@@ -113,7 +129,7 @@ struct wire_walk { /* of walk.bpf.c */
         int32_t ran[WIRE_RAN_MAX];
 };
 
-#define WIRE_NAMES 32
+#define WIRE_NAMES 8      /* of each the verifier goes its own way */
 #define WIRE_NAME_MAX 640 /* KSYM_SYMBOL_LEN of 6.18 is 512 + 56 + some */
 struct wire_names {
         uint32_t n;

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The programs come as light skeletons (bpftool gen skeleton -L): the kernel itself relocates them,
+ * so that no library is needed at run time, and none of the kernel's 5 MB of types is read. The
+ * skeletons look the same but for their names.
+ */
+#include "capture/taskload.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wsign-compare"
+#pragma GCC diagnostic ignored "-Wmissing-declarations"
+#pragma GCC diagnostic ignored "-Wunused-function"
+#pragma GCC diagnostic ignored "-Wunused-parameter"
+#pragma GCC diagnostic ignored "-Wpointer-arith"
+#include "nested.lskel.h"
+#include "stacks.lskel.h"
+#include "task.lskel.h"
+#pragma GCC diagnostic pop
+
+#define DEFINE_LOAD(skeleton)                                                                      \
+        static void skeleton##_free(void *s)                                                       \
+        {                                                                                          \
+                skeleton##__destroy(s);                                                            \
+        }                                                                                          \
+                                                                                                   \
+        static int skeleton##_load(const struct taskload_options *o, struct taskload *ret)         \
+        {                                                                                          \
+                struct skeleton *s = skeleton##__open();                                           \
+                int r;                                                                             \
+                                                                                                   \
+                if (!s)                                                                            \
+                        return -ENOMEM;                                                            \
+                s->maps.slots.max_entries = o->n_slots;                                            \
+                s->rodata->remembers = o->remembers;                                               \
+                s->rodata->filtered = o->filtered;                                                 \
+                s->bss->settings = o->settings;                                                    \
+                r = skeleton##__load(s);                                                           \
+                if (r < 0) {                                                                       \
+                        skeleton##__destroy(s);                                                    \
+                        return r;                                                                  \
+                }                                                                                  \
+                *ret = (struct taskload){                                                          \
+                        .program = s,                                                              \
+                        .dump = s->progs.dump.prog_fd,                                             \
+                        .name = s->progs.name.prog_fd,                                             \
+                        .slots = s->maps.slots.map_fd,                                             \
+                        .settings = &s->bss->settings,                                             \
+                        .names = &s->bss->names,                                                   \
+                        .free = skeleton##_free,                                                   \
+                };                                                                                 \
+                return 0;                                                                          \
+        }
+
+DEFINE_LOAD(taskprog)
+DEFINE_LOAD(nestedprog)
+DEFINE_LOAD(stacksprog)
+
+int taskload_new(const struct taskload_options *options, struct taskload *ret)
+{
+        if (options->nested) /* also for stacks alone: it tells more, which does no harm */
+                return nestedprog_load(options, ret);
+        return options->stacks_only ? stacksprog_load(options, ret) : taskprog_load(options, ret);
+}
+
+void taskload_done(struct taskload *load)
+{
+        if (load->program)
+                load->free(load->program);
+        load->program = NULL;
+}

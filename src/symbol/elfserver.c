@@ -243,11 +243,18 @@ struct exchange {
 
 static int exchange_run(struct elfserver *s, struct exchange *e, const struct deadline *until)
 {
+        struct { /* in one piece, so that the server need not wake twice */
+                struct wire_request header;
+                uint64_t addresses[WIRE_ADDRESSES_MAX];
+        } message;
+        const size_t n_addresses = e->request.n * sizeof(*message.addresses);
         struct wire_answer header = { 0 };
-        int r = server_send(s, &e->request, sizeof(e->request), e->fd, until);
+        int r;
 
-        if (r == 0 && e->request.n)
-                r = server_send(s, e->addresses, e->request.n * sizeof(uint64_t), -1, until);
+        message.header = e->request;
+        if (n_addresses)
+                memcpy(message.addresses, e->addresses, n_addresses);
+        r = server_send(s, &message, sizeof(message.header) + n_addresses, e->fd, until);
         if (r == 0)
                 r = server_receive(s, &header, sizeof(header), until);
         if (r < 0)

@@ -223,17 +223,17 @@ static void symtab_add_source(struct symtab *t, struct source *from)
 
                 if (!source_symbol(from, i, &s))
                         break;
-                if (!symbol_wanted(&s, from) || s.st_name >= from->n_strings)
-                        continue;
                 e = (struct entry){ .address = s.st_value,
                         .end = s.st_value + s.st_size,
-                        .name = from->strings + s.st_name,
                         .bind = GELF_ST_BIND(s.st_info) };
                 if (e.end < e.address)
                         e.end = UINT64_MAX;
-                /* Before anything is read for it that is elsewhere in the file. */
+                /* Before anything else is read for it: nearly all of many end here. */
                 if (!symtab_empty(t) && !entry_is_near(t, &e))
                         continue;
+                if (!symbol_wanted(&s, from) || s.st_name >= from->n_strings)
+                        continue;
+                e.name = from->strings + s.st_name;
                 e.limit = s.st_size ? 0 : symbol_limit(from->elf, &s);
                 if (e.name[0] && !name_maps(e.name))
                         symtab_push(t, &e);

@@ -25,7 +25,7 @@
 #define MORE_MAX (1U << 20)   /* …up to this */
 #define STACK_MAX (64U << 20) /* bytes of one thread's stack that are looked at */
 #define ROUNDS_MAX 4096U
-#define GUESSES_MAX 8U /* walks, each time rows are fetched */
+#define GUESSES_MAX 8U   /* walks, each time rows are fetched */
 #define RECHECK_MANY 64U /* from so many threads on, the source is asked and not files */
 
 struct walker { /* a thread, and its walk */

@@ -27,7 +27,8 @@ struct schedclock {
         size_t n_cpus;
         struct {
                 int64_t now_ns;    /* its clock, as of the snapshot's moment */
-                int64_t stolen_ns; /* interrupts and steal so far; -1: not told */
+                int64_t stolen_ns; /* interrupts and steal so far… */
+                bool has_stolen;   /* …if they were told; nothing is set for CPUs there are not */
                 bool known;
                 bool tried; /* set before a visit: one that does not come back is the last */
         } cpus[CPUS_MAX];
@@ -50,9 +51,8 @@ static void stolen_read(struct procio *io, struct schedclock *c)
                         sscanf(line, "cpu%u %*u %*u %*u %*u %*u %llu %llu %llu", &cpu, &irq,
                                 &softirq, &steal) == 4 &&
                         cpu < CPUS_MAX) {
-                        if (__builtin_mul_overflow(
-                                    irq + softirq + steal, tick_ns, &c->cpus[cpu].stolen_ns))
-                                c->cpus[cpu].stolen_ns = -1;
+                        c->cpus[cpu].has_stolen = !__builtin_mul_overflow(
+                                irq + softirq + steal, tick_ns, &c->cpus[cpu].stolen_ns);
                         if (cpu >= c->n_cpus)
                                 c->n_cpus = cpu + 1;
                 }
@@ -91,8 +91,6 @@ int schedclock_new(struct procio *io, struct arena *a, struct schedclock **ret_c
         c = arena_new_one(a, struct schedclock);
         if (!c)
                 return -ENOMEM;
-        for (size_t i = 0; i < CPUS_MAX; i++)
-                c->cpus[i].stolen_ns = -1;
         if (procio_live(io))
                 stat.cpu = sched_getcpu();
         else if (procio_read(io, procio_root(io), "self/stat", 0, HANG_NONE, &text) > 0)
@@ -114,11 +112,9 @@ int schedclock_own(struct procio *io, int64_t *ret_now_ns, int64_t *ret_ahead_ns
         int r = c ? own_clock(io, ret_now_ns) : -ENOMEM;
 
         if (r == 0) {
-                for (size_t i = 0; i < CPUS_MAX; i++)
-                        c->cpus[i].stolen_ns = -1;
                 stolen_read(io, c);
                 for (size_t i = 0; i < c->n_cpus; i++)
-                        if (c->cpus[i].stolen_ns > ahead_ns)
+                        if (c->cpus[i].has_stolen && c->cpus[i].stolen_ns > ahead_ns)
                                 ahead_ns = c->cpus[i].stolen_ns;
                 if (!c->n_cpus)
                         r = -ENODATA;
@@ -133,7 +129,7 @@ static int64_t error_of(const struct schedclock *c, int cpu)
 {
         if (c->cpus[cpu].known)
                 return 0;
-        if (c->cpus[cpu].stolen_ns < 0 || c->cpus[c->cpu].stolen_ns < 0)
+        if (!c->cpus[cpu].has_stolen || !c->cpus[c->cpu].has_stolen)
                 return 0;
         return llabs(c->cpus[cpu].stolen_ns - c->cpus[c->cpu].stolen_ns);
 }

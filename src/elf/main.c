@@ -4,7 +4,7 @@
  * own PID as the only argument.
  *
  * A program of its own, for two reasons. What is loaded for parsing (libdw and the libraries
- * below it, libseccomp, libiberty) costs pwhy nothing where no user stack is wanted. And it
+ * below it, libiberty) costs pwhy nothing where no user stack is wanted. And it
  * has nothing of pwhy's memory and descriptors in it that could be taken.
  */
 #include <errno.h>

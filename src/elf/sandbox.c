@@ -2,18 +2,23 @@
 /*
  * The order matters: limits while they may be set, then user and capabilities, then the filter,
  * which allows none of this any more.
+ *
+ * Neither libcap nor libseccomp: what is needed of them is one call and one table, and to load
+ * them, and to make that table anew at every start, took longer than a stack takes to name.
  */
 #include "elf/sandbox.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <limits.h>
+#include <linux/audit.h>
 #include <linux/capability.h>
-#include <seccomp.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
-#include <sys/capability.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -92,10 +97,10 @@ static bool user_drop(void)
 
 static int capabilities_drop(void)
 {
-        cap_t none = cap_init();
-        int r = none && cap_set_proc(none) == 0 ? 0 : -errno;
+        struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+        const struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = { { 0 } };
+        int r = syscall(SYS_capset, &header, none) < 0 ? -errno : 0;
 
-        cap_free(none);
         prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
         return r;
 }
@@ -106,59 +111,87 @@ static void bounding_drop(void)
                 prctl(PR_CAPBSET_DROP, cap, 0, 0, 0); /* EPERM: has none to lose */
 }
 
-/* What libelf, libdw, liblzma and malloc call once a file is open, and the conversation. */
-static const int allowed[] = {
-        SCMP_SYS(brk),
-        SCMP_SYS(clock_gettime),
-        SCMP_SYS(close),
-        SCMP_SYS(exit_group),
-        SCMP_SYS(fstat),
-        SCMP_SYS(futex),
-        SCMP_SYS(getrandom), /* malloc's first heap that is not the main one */
-        SCMP_SYS(lseek),
-        SCMP_SYS(madvise),
-        SCMP_SYS(mremap),
-        SCMP_SYS(munmap),
-        SCMP_SYS(pread64),
-        SCMP_SYS(read),
-        SCMP_SYS(recvmsg),
-        SCMP_SYS(rt_sigreturn),
-        SCMP_SYS(sendmsg),
-};
+#if defined(__x86_64__)
+#define MACHINE AUDIT_ARCH_X86_64
+#elif defined(__aarch64__)
+#define MACHINE AUDIT_ARCH_AARCH64
+#else
+#define MACHINE 0 /* is no machine's: every call ends the helper, and it is not used */
+#endif
 
+/* Little-endian: the lower half of an argument comes first. */
+#define LOAD(field) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field))
+#define LOAD_ARGUMENT(i) LOAD(args[i])
+#define RETURN(action) BPF_STMT(BPF_RET | BPF_K, action)
+/* One more instruction if it is equal, else behind that. */
+#define IF_EQUAL(value) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, 0, 1)
+#define CALL(name, action) IF_EQUAL(SYS_##name), RETURN(action)
+#define ALLOW(name) CALL(name, SECCOMP_RET_ALLOW)
 /* Asked for in passing; the answer "no" is as good: a file's mode and path, the size of memory. */
-static const int refused[] = {
-        SCMP_SYS(fcntl),
-        SCMP_SYS(readlink),
-        SCMP_SYS(readlinkat),
-        SCMP_SYS(sysinfo),
+#define REFUSE(name) CALL(name, SECCOMP_RET_ERRNO | EACCES)
+/* Behind so many instructions if it is another call. */
+#define UNLESS_CALL(name, n) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_##name, 0, n)
+#define MASK(bits) BPF_STMT(BPF_ALU | BPF_AND | BPF_K, bits)
+#define KILL RETURN(SECCOMP_RET_KILL_PROCESS)
+
+/* What libelf, libdw, liblzma and malloc call once a file is open, and the conversation. */
+static const struct sock_filter filter[] = {
+        LOAD(arch),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, MACHINE, 1, 0),
+        KILL,
+        LOAD(nr), /* of x32, whose numbers have a bit of their own: none is among these */
+        ALLOW(recvmsg),
+        ALLOW(sendmsg),
+        ALLOW(brk),
+        ALLOW(clock_gettime),
+        ALLOW(close),
+        ALLOW(exit_group),
+        ALLOW(fstat),
+        ALLOW(futex),
+        ALLOW(getrandom), /* malloc's first heap that is not the main one */
+        ALLOW(lseek),
+        ALLOW(madvise),
+        ALLOW(mremap),
+        ALLOW(munmap),
+        ALLOW(pread64),
+        ALLOW(read),
+        ALLOW(rt_sigreturn),
+        REFUSE(fcntl),
+#ifdef SYS_readlink
+        REFUSE(readlink),
+#endif
+        REFUSE(readlinkat),
+        REFUSE(sysinfo),
+        /* Memory, but none that can be run, and no file that others see. */
+        UNLESS_CALL(mmap, 8),
+        LOAD_ARGUMENT(2),
+        MASK(PROT_EXEC),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 4),
+        LOAD_ARGUMENT(3),
+        MASK(MAP_SHARED | MAP_PRIVATE),
+        IF_EQUAL(MAP_PRIVATE),
+        RETURN(SECCOMP_RET_ALLOW),
+        KILL,
+        UNLESS_CALL(mprotect, 5),
+        LOAD_ARGUMENT(2),
+        MASK(PROT_EXEC),
+        IF_EQUAL(0),
+        RETURN(SECCOMP_RET_ALLOW),
+        KILL,
+        /* fstat() of glibc since 2.33 on some machines: of a descriptor, not of a path. */
+        UNLESS_CALL(newfstatat, 4),
+        LOAD_ARGUMENT(3),
+        MASK(AT_EMPTY_PATH),
+        IF_EQUAL(AT_EMPTY_PATH),
+        RETURN(SECCOMP_RET_ALLOW),
+        KILL,
 };
 
 static int filter_load(void)
 {
-        scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
-        int r = filter ? 0 : -ENOMEM;
+        const struct sock_fprog program = { ARRAY_SIZE(filter), (struct sock_filter *)filter };
 
-        for (size_t i = 0; i < ARRAY_SIZE(allowed) && r == 0; i++)
-                r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed[i], 0);
-        for (size_t i = 0; i < ARRAY_SIZE(refused) && r == 0; i++)
-                r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EACCES), refused[i], 0);
-        /* Memory, but none that can be run, and no file that others see. */
-        if (r == 0)
-                r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 2,
-                        SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0),
-                        SCMP_A3(SCMP_CMP_MASKED_EQ, MAP_SHARED | MAP_PRIVATE, MAP_PRIVATE));
-        if (r == 0)
-                r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1,
-                        SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
-        /* fstat() of glibc since 2.33 on some machines: of a descriptor, not of a path. */
-        if (r == 0)
-                r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(newfstatat), 1,
-                        SCMP_A3(SCMP_CMP_MASKED_EQ, 0x1000 /* AT_EMPTY_PATH */, 0x1000));
-        if (r == 0)
-                r = seccomp_load(filter);
-        seccomp_release(filter);
-        return r;
+        return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) < 0 ? -errno : 0;
 }
 
 int sandbox_enter(pid_t parent)

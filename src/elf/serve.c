@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "elf/cfi.h"
 #include "elf/module.h"
@@ -60,21 +61,25 @@ static int receive(int socket, void *buffer, size_t n, int *fd)
         return 1;
 }
 
-static int reply(int socket, const void *buffer, size_t n)
+/* Both in one call: whoever waits for the first is there at once, and would have to wait again. */
+static int reply(int socket, const struct wire_answer *header, const void *bytes)
 {
-        const char *p = buffer;
+        struct iovec parts[] = { { (void *)header, sizeof(*header) },
+                { (void *)bytes, header->length } };
+        struct msghdr message = { .msg_iov = parts, .msg_iovlen = ARRAY_SIZE(parts) };
 
-        while (n) {
-                struct iovec part = { (char *)p, n };
-                struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
+        while (parts[0].iov_len + parts[1].iov_len) {
                 ssize_t r = sendmsg(socket, &message, MSG_NOSIGNAL);
 
-                if (r < 0 && errno == EINTR)
-                        continue;
-                if (r < 0)
+                if (r < 0 && errno != EINTR)
                         return -errno;
-                p += r;
-                n -= (size_t)r;
+                for (size_t i = 0; i < ARRAY_SIZE(parts) && r > 0; i++) {
+                        size_t n = (size_t)r < parts[i].iov_len ? (size_t)r : parts[i].iov_len;
+
+                        parts[i].iov_base = (char *)parts[i].iov_base + n;
+                        parts[i].iov_len -= n;
+                        r -= (ssize_t)n;
+                }
         }
         return 0;
 }
@@ -202,9 +207,7 @@ static int server_request(struct server *s, const struct wire_request *q, int fd
                 return -EPIPE;
         header.result = server_do(s, q, addresses, fd, &a);
         header.length = (uint32_t)a.n;
-        r = reply(s->socket, &header, sizeof(header));
-        if (r == 0 && a.n)
-                r = reply(s->socket, a.bytes, a.n);
+        r = reply(s->socket, &header, a.bytes);
         free(a.bytes);
         return r;
 }
@@ -214,10 +217,8 @@ int serve(int socket, uint32_t sandbox)
         const struct wire_hello hello = { WIRE_VERSION, sandbox };
         const struct wire_answer header = { .op = WIRE_HELLO, .length = sizeof(hello) };
         struct server s = { .socket = socket };
-        int r = reply(socket, &header, sizeof(header));
+        int r = reply(socket, &header, &hello);
 
-        if (r == 0)
-                r = reply(socket, &hello, sizeof(hello));
         while (r == 0) {
                 struct wire_request q;
                 int fd = -1;

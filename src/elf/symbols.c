@@ -8,51 +8,50 @@
 #include "elf/module.h"
 #include "elf/symtab.h"
 
-static struct symtab *symbols_read(struct module *m)
+static struct symtab *symbols_read(struct module *m, const uint64_t *addresses, size_t n)
 {
         struct symtab *t = symtab_new(false);
 
         if (!t)
                 return NULL;
+        symtab_near(t, addresses, n);
         symtab_add(t, m->main.elf, SHT_SYMTAB);
-        if (symtab_count(t) == 0)
+        if (symtab_empty(t))
                 symtab_add(t, m->debug.elf, SHT_SYMTAB);
-        if (symtab_count(t) == 0) {
+        if (symtab_empty(t)) {
                 symtab_add(t, m->main.elf, SHT_DYNSYM);
                 if (module_mini(m))
                         symtab_add(t, module_mini(m), SHT_SYMTAB);
                 else
                         symtab_sized(t);
         }
+        symtab_sort(t);
         return t;
 }
 
-static struct symtab *exported_read(struct module *m)
+static struct symtab *exported_read(struct module *m, const uint64_t *addresses, size_t n)
 {
         struct symtab *t = symtab_new(true);
 
-        if (t)
-                symtab_add(t, m->main.elf, SHT_DYNSYM);
+        if (!t)
+                return NULL;
+        symtab_near(t, addresses, n);
+        symtab_add(t, m->main.elf, SHT_DYNSYM);
+        symtab_sort(t);
         return t;
 }
 
 struct symtab *module_symbols(struct module *m)
 {
-        if (!m->symbols) {
-                m->symbols = symbols_read(m);
-                if (m->symbols)
-                        symtab_sort(m->symbols);
-        }
+        if (!m->symbols)
+                m->symbols = symbols_read(m, NULL, 0);
         return m->symbols;
 }
 
 struct symtab *module_exported(struct module *m)
 {
-        if (!m->exported) {
-                m->exported = exported_read(m);
-                if (m->exported)
-                        symtab_sort(m->exported);
-        }
+        if (!m->exported)
+                m->exported = exported_read(m, NULL, 0);
         return m->exported;
 }
 
@@ -68,12 +67,8 @@ void symbols_init(struct symbols *s, struct module *m, const uint64_t *addresses
                 s->exported = module_exported(m);
                 return;
         }
-        s->symbols = symbols_read(m);
-        s->exported = exported_read(m);
-        if (s->symbols)
-                symtab_sort_near(s->symbols, addresses, n);
-        if (s->exported)
-                symtab_sort_near(s->exported, addresses, n);
+        s->symbols = symbols_read(m, addresses, n);
+        s->exported = exported_read(m, addresses, n);
 }
 
 void symbols_done(struct symbols *s)

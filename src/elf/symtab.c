@@ -17,6 +17,7 @@
 
 #define SYMBOLS_MAX (16U << 20)
 #define BACK_MAX 4096 /* symbols that cover one address, or nearly */
+#define NEAR_FIRST 64 /* entries, until those that are not near are dropped for the first time */
 
 struct entry {
         uint64_t address, end; /* equal: it has no size */
@@ -27,10 +28,22 @@ struct entry {
         uint8_t bind;
 };
 
+/*
+ * Of an address, symtab_find() looks at those that cover it, the nearest label before it, and
+ * whether anything with a size begins and ends between these two: if any does, the nearest one.
+ */
+struct near {
+        uint64_t address, label, sized; /* where the nearest ones begin that were met */
+};
+
 struct symtab {
         struct entry *entries;
         size_t n, max;
         bool plain_first;
+        uint32_t n_met;               /* symbols, kept or not */
+        struct near near[SYMTAB_FEW]; /* what is kept: what is near to one of these… */
+        size_t n_near;                /* …or, if there are none, all */
+        uint64_t last;                /* of them, by address */
 };
 
 struct symtab *symtab_new(bool plain_first)
@@ -59,15 +72,71 @@ void symtab_sized(struct symtab *t)
         t->n = n;
 }
 
-size_t symtab_count(const struct symtab *t)
+bool symtab_empty(const struct symtab *t)
 {
-        return t->n;
+        return t->n_met == 0;
+}
+
+void symtab_near(struct symtab *t, const uint64_t *addresses, size_t n)
+{
+        for (size_t i = 0; i < n && n <= SYMTAB_FEW; i++) {
+                t->near[t->n_near++] = (struct near){ .address = addresses[i] };
+                if (addresses[i] > t->last)
+                        t->last = addresses[i];
+        }
+}
+
+/* Is it near, as far as can be told yet? What is not will not be later. */
+static bool entry_is_near(const struct symtab *t, const struct entry *e)
+{
+        bool sized = e->end > e->address;
+
+        if (t->n_near && e->address > t->last)
+                return false;
+        for (size_t i = 0; i < t->n_near; i++) {
+                const struct near *near = &t->near[i];
+
+                if (e->address <= near->address &&
+                        (e->end > near->address ||
+                                e->address >= (sized ? near->sized : near->label)))
+                        return true;
+        }
+        return t->n_near == 0;
+}
+
+static void near_update(struct symtab *t, const struct entry *e)
+{
+        for (size_t i = 0; i < t->n_near; i++) {
+                struct near *near = &t->near[i];
+                uint64_t *nearest = e->end > e->address ? &near->sized : &near->label;
+
+                if (e->address <= near->address && e->address > *nearest)
+                        *nearest = e->address;
+        }
+}
+
+static void symtab_drop_far(struct symtab *t)
+{
+        size_t n = 0;
+
+        for (size_t i = 0; i < t->n; i++)
+                if (entry_is_near(t, &t->entries[i]))
+                        t->entries[n++] = t->entries[i];
+        t->n = n;
 }
 
 static void symtab_push(struct symtab *t, const struct entry *e)
 {
-        if (t->n == t->max) {
-                size_t max = t->max ? t->max * 2 : 1024;
+        const uint32_t order = t->n_met++;
+
+        if (!entry_is_near(t, e))
+                return;
+        near_update(t, e);
+        if (t->n_near && t->n == t->max)
+                symtab_drop_far(t);
+        /* Room for as many again, so that it is not looked through for every one. */
+        if (t->n == t->max || (t->n_near && t->n > t->max / 2)) {
+                size_t max = t->max ? t->max * 2 : t->n_near ? NEAR_FIRST : 1024;
                 struct entry *p;
 
                 if (max > SYMBOLS_MAX)
@@ -79,8 +148,7 @@ static void symtab_push(struct symtab *t, const struct entry *e)
                 t->max = max;
         }
         t->entries[t->n] = *e;
-        t->entries[t->n].order = (uint32_t)t->n;
-        t->n++;
+        t->entries[t->n++].order = order;
 }
 
 /* Labels that arm64's toolchain puts between code and data ("$x", "$d.1"). */
@@ -92,6 +160,7 @@ static bool name_maps(const char *name)
 
 struct source {
         Elf *elf;
+        bool class64;
         Elf_Data *symbols;
         size_t n;
         const char *strings;
@@ -130,8 +199,21 @@ static uint64_t symbol_limit(Elf *elf, const GElf_Sym *s)
         return header.sh_addr + header.sh_size;
 }
 
+/* As gelf_getsym(), which for the usual case takes longer than everything else here. */
+static bool source_symbol(const struct source *from, size_t i, GElf_Sym *ret)
+{
+        if (!from->class64)
+                return gelf_getsym(from->symbols, (int)i, ret);
+        if (i >= from->symbols->d_size / sizeof(Elf64_Sym))
+                return false;
+        *ret = ((const Elf64_Sym *)from->symbols->d_buf)[i];
+        return true;
+}
+
 static void symtab_add_source(struct symtab *t, struct source *from)
 {
+        from->class64 = gelf_getclass(from->elf) == ELFCLASS64 && from->symbols->d_buf &&
+                        from->symbols->d_type == ELF_T_SYM;
         /* No string goes on behind the last NUL. */
         while (from->n_strings && from->strings[from->n_strings - 1])
                 from->n_strings--;
@@ -139,17 +221,20 @@ static void symtab_add_source(struct symtab *t, struct source *from)
                 GElf_Sym s;
                 struct entry e;
 
-                if (!gelf_getsym(from->symbols, (int)i, &s))
+                if (!source_symbol(from, i, &s))
                         break;
-                if (!symbol_wanted(&s, from) || s.st_name >= from->n_strings)
-                        continue;
                 e = (struct entry){ .address = s.st_value,
                         .end = s.st_value + s.st_size,
-                        .name = from->strings + s.st_name,
-                        .limit = s.st_size ? 0 : symbol_limit(from->elf, &s),
                         .bind = GELF_ST_BIND(s.st_info) };
                 if (e.end < e.address)
                         e.end = UINT64_MAX;
+                /* Before anything else is read for it: nearly all of many end here. */
+                if (!symtab_empty(t) && !entry_is_near(t, &e))
+                        continue;
+                if (!symbol_wanted(&s, from) || s.st_name >= from->n_strings)
+                        continue;
+                e.name = from->strings + s.st_name;
+                e.limit = s.st_size ? 0 : symbol_limit(from->elf, &s);
                 if (e.name[0] && !name_maps(e.name))
                         symtab_push(t, &e);
         }
@@ -204,8 +289,11 @@ void symtab_add(struct symtab *t, Elf *elf, uint32_t type)
         }
         free(from.code);
         if (n == 0 && type == SHT_DYNSYM && dynamic_read(elf, &dynamic)) {
-                from = (struct source){ elf, dynamic.symbols, dynamic.n, dynamic.strings,
-                        dynamic.n_strings, NULL, 0 };
+                from = (struct source){ .elf = elf,
+                        .symbols = dynamic.symbols,
+                        .n = dynamic.n,
+                        .strings = dynamic.strings,
+                        .n_strings = dynamic.n_strings };
                 symtab_add_source(t, &from);
         }
 }
@@ -223,6 +311,8 @@ void symtab_sort(struct symtab *t)
 {
         uint64_t furthest = 0;
 
+        if (t->n_near)
+                symtab_drop_far(t);
         if (t->n)
                 qsort(t->entries, t->n, sizeof(*t->entries), entry_compare);
         for (size_t i = 0; i < t->n; i++) {
@@ -230,51 +320,6 @@ void symtab_sort(struct symtab *t)
                         furthest = t->entries[i].end;
                 t->entries[i].furthest = furthest;
         }
-}
-
-/*
- * Of an address, symtab_find() looks at those that cover it, the nearest label before it, and
- * whether anything with a size begins and ends between these two: if any does, the nearest one.
- */
-struct near {
-        uint64_t address, label, sized; /* where the nearest ones begin */
-};
-
-static bool entry_is_near(const struct entry *e, const struct near *near, size_t n)
-{
-        for (size_t i = 0; i < n; i++)
-                if (e->address <= near[i].address &&
-                        (e->end > near[i].address || e->address == near[i].label ||
-                                e->address == near[i].sized))
-                        return true;
-        return false;
-}
-
-void symtab_sort_near(struct symtab *t, const uint64_t *addresses, size_t n)
-{
-        struct near near[SYMTAB_FEW];
-        size_t kept = 0;
-
-        if (n <= SYMTAB_FEW) {
-                for (size_t i = 0; i < n; i++)
-                        near[i] = (struct near){ .address = addresses[i] };
-                for (size_t i = 0; i < t->n; i++) {
-                        const struct entry *e = &t->entries[i];
-
-                        for (size_t j = 0; j < n; j++) {
-                                uint64_t *nearest =
-                                        e->end > e->address ? &near[j].sized : &near[j].label;
-
-                                if (e->address <= near[j].address && e->address > *nearest)
-                                        *nearest = e->address;
-                        }
-                }
-                for (size_t i = 0; i < t->n; i++)
-                        if (entry_is_near(&t->entries[i], near, n))
-                                t->entries[kept++] = t->entries[i];
-                t->n = kept;
-        }
-        symtab_sort(t);
 }
 
 static unsigned bind_value(const struct entry *e)

@@ -6,26 +6,22 @@
 #include "symbol/elfserver.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
-#include <sys/types.h>
 #include <unistd.h>
 
 #include "base/arena.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
-#include "base/worker.h"
 #include "elf/wire.h"
 #include "symbol/elfcheck.h"
 #include "symbol/elfhelper.h"
+#include "symbol/elfline.h"
 
 #define PATIENCE_FIRST 4 /* part of the budget that one answer may take… */
 #define PATIENCE_LAST 16 /* …and, where much hangs, in the end */
 #define PATIENCE_BUSY 2  /* …if the server runs, or would if it were given a CPU */
-#define SLICE_MS 50      /* between two beats */
 #define FILES_WANTED 8192
 
 struct file_set {
@@ -35,10 +31,8 @@ struct file_set {
 };
 
 struct elfserver {
-        struct watch *watch;
+        struct elfline line;
         int64_t budget_ns, spent_ns, patience_ns;
-        int socket; /* -1: none runs */
-        pid_t pid;
         bool greeted;
         int error; /* why none can be had; 0: one can */
         struct file_set *modules;
@@ -52,10 +46,9 @@ int elfserver_new(struct watch *watch, int64_t budget_ns, struct elfserver **ret
 
         if (!s)
                 return -ENOMEM;
-        *s = (struct elfserver){ .watch = watch,
+        *s = (struct elfserver){ .line = { .watch = watch, .socket = -1 },
                 .budget_ns = budget_ns,
-                .patience_ns = budget_ns / PATIENCE_FIRST,
-                .socket = -1 };
+                .patience_ns = budget_ns / PATIENCE_FIRST };
         /* Each module keeps up to three files open, and this is not the program but its worker. */
         if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < FILES_WANTED) {
                 files.rlim_cur = files.rlim_max < FILES_WANTED ? files.rlim_max : FILES_WANTED;
@@ -68,11 +61,10 @@ int elfserver_new(struct watch *watch, int64_t budget_ns, struct elfserver **ret
 /* The server is gone, or is to be. */
 static void server_stop(struct elfserver *s)
 {
-        if (s->socket < 0)
+        if (s->line.socket < 0)
                 return;
-        close(s->socket);
-        s->socket = -1;
-        elfhelper_kill(s->pid);
+        elfline_close(&s->line);
+        elfhelper_kill(s->line.pid);
         s->greeted = false;
         for (size_t i = 0; i < s->n_modules; i++)
                 s->modules[i].sent = false;
@@ -109,13 +101,11 @@ static int server_start(struct elfserver *s)
 
         if (s->error)
                 return s->error;
-        if (s->socket >= 0)
+        if (s->line.socket >= 0)
                 return 0;
-        r = elfhelper_start(&s->socket, &s->pid);
-        if (r < 0) {
-                s->socket = -1;
+        r = elfline_open(&s->line);
+        if (r < 0)
                 s->error = r;
-        }
         return r;
 }
 
@@ -124,108 +114,18 @@ void elfserver_warm(struct elfserver *s)
         server_start(s);
 }
 
-struct deadline {
-        int64_t idle_ns; /* CLOCK_MONOTONIC: for a server that does nothing */
-        int64_t busy_ns; /* for one that runs, or waits for a CPU */
-};
-
-/* Until the socket has something, or takes something. -ETIMEDOUT. */
-static int server_wait(struct elfserver *s, short events, const struct deadline *until)
-{
-        for (;;) {
-                struct pollfd p = { .fd = s->socket, .events = events };
-                int64_t now_ns = clock_ns(CLOCK_MONOTONIC), left_ns = until->idle_ns - now_ns;
-                int r;
-
-                if (left_ns <= 0 && worker_wants_cpu(s->pid))
-                        left_ns = until->busy_ns - now_ns;
-                if (left_ns <= 0)
-                        return -ETIMEDOUT;
-                r = poll(&p, 1,
-                        left_ns > SLICE_MS * NS_PER_MS ? SLICE_MS : (int)(left_ns / NS_PER_MS) + 1);
-                if (r < 0 && errno != EINTR)
-                        return -errno;
-                if (r > 0)
-                        return 0;
-                watch_enter(s->watch, 0, HANG_NONE);
-                watch_leave(s->watch);
-        }
-}
-
-static int server_receive(struct elfserver *s, void *buffer, size_t n, const struct deadline *until)
-{
-        char *p = buffer;
-
-        while (n) {
-                ssize_t got = recv(s->socket, p, n, MSG_DONTWAIT);
-
-                if (got == 0)
-                        return -EIO;
-                if (got < 0) {
-                        int r = errno == EAGAIN || errno == EINTR ? server_wait(s, POLLIN, until)
-                                                                  : -EIO;
-
-                        if (r < 0)
-                                return r;
-                        continue;
-                }
-                p += got;
-                n -= (size_t)got;
-        }
-        return 0;
-}
-
-/* fd: goes with the first byte; -1: none. */
-static int server_send(
-        struct elfserver *s, const void *buffer, size_t n, int fd, const struct deadline *until)
-{
-        const char *p = buffer;
-
-        while (n) {
-                union {
-                        struct cmsghdr header;
-                        char bytes[CMSG_SPACE(sizeof(int))];
-                } control = { .bytes = { 0 } };
-                struct iovec part = { (char *)p, n };
-                struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
-                ssize_t sent;
-
-                if (fd >= 0) {
-                        control.header = (struct cmsghdr){ .cmsg_len = CMSG_LEN(sizeof(int)),
-                                .cmsg_level = SOL_SOCKET,
-                                .cmsg_type = SCM_RIGHTS };
-                        message.msg_control = control.bytes;
-                        message.msg_controllen = sizeof(control.bytes);
-                        memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
-                }
-                sent = sendmsg(s->socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
-                if (sent < 0) {
-                        int r = errno == EAGAIN || errno == EINTR ? server_wait(s, POLLOUT, until)
-                                                                  : -EIO;
-
-                        if (r < 0)
-                                return r;
-                        continue;
-                }
-                fd = -1;
-                p += sent;
-                n -= (size_t)sent;
-        }
-        return 0;
-}
-
 /* The server's first word: what it has given up. */
 static int server_greet(struct elfserver *s, const struct deadline *until)
 {
         struct wire_answer header;
         struct wire_hello hello;
-        int r = s->greeted ? 0 : server_receive(s, &header, sizeof(header), until);
+        int r = s->greeted ? 0 : elfline_receive(&s->line, &header, sizeof(header), until);
 
         if (r < 0 || s->greeted)
                 return r;
         if (header.op != WIRE_HELLO || header.result < 0 || header.length != sizeof(hello))
                 return -EOPNOTSUPP;
-        r = server_receive(s, &hello, sizeof(hello), until);
+        r = elfline_receive(&s->line, &hello, sizeof(hello), until);
         if (r < 0)
                 return r;
         s->greeted = hello.version == WIRE_VERSION;
@@ -243,13 +143,20 @@ struct exchange {
 
 static int exchange_run(struct elfserver *s, struct exchange *e, const struct deadline *until)
 {
+        struct { /* in one piece, so that the server need not wake twice */
+                struct wire_request header;
+                uint64_t addresses[WIRE_ADDRESSES_MAX];
+        } message;
+        const size_t n_addresses = e->request.n * sizeof(*message.addresses);
         struct wire_answer header = { 0 };
-        int r = server_send(s, &e->request, sizeof(e->request), e->fd, until);
+        int r;
 
-        if (r == 0 && e->request.n)
-                r = server_send(s, e->addresses, e->request.n * sizeof(uint64_t), -1, until);
+        message.header = e->request;
+        if (n_addresses)
+                memcpy(message.addresses, e->addresses, n_addresses);
+        r = elfline_send(&s->line, &message, sizeof(message.header) + n_addresses, e->fd, until);
         if (r == 0)
-                r = server_receive(s, &header, sizeof(header), until);
+                r = elfline_receive(&s->line, &header, sizeof(header), until);
         if (r < 0)
                 return r;
         if (header.op != e->request.op || header.result > 0 || header.length > WIRE_ANSWER_MAX ||
@@ -259,7 +166,7 @@ static int exchange_run(struct elfserver *s, struct exchange *e, const struct de
         if (!e->bytes)
                 return -EIO; /* the rest of the answer would be taken for the next one */
         e->n = header.length;
-        r = server_receive(s, e->bytes, header.length, until);
+        r = elfline_receive(&s->line, e->bytes, header.length, until);
         if (r < 0) {
                 free(e->bytes);
                 e->bytes = NULL;

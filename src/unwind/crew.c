@@ -25,6 +25,7 @@
 #define MORE_MAX (1U << 20)   /* …up to this */
 #define STACK_MAX (64U << 20) /* bytes of one thread's stack that are looked at */
 #define ROUNDS_MAX 4096U
+#define GUESSES_MAX 8U   /* walks, each time rows are fetched */
 #define RECHECK_MANY 64U /* from so many threads on, the source is asked and not files */
 
 struct walker { /* a thread, and its walk */
@@ -131,11 +132,24 @@ static int crew_read(struct unwinder *u, const struct space *s, struct walker *c
         return r == -ENOMEM ? r : 0;
 }
 
+/*
+ * What a walk that lacks a row will lack next. Of the first few: the others are mostly in the same
+ * places.
+ */
+static void walk_guess(struct space *s, const struct walk *w, unsigned *n_guessed)
+{
+        if (w->state != WALK_WANTS_ROW || *n_guessed == GUESSES_MAX)
+                return;
+        ++*n_guessed;
+        space_guess(s, &w->memory, w->regs.value[w->arch->sp], w->arch->word);
+}
+
 /* Run all walks to their ends. */
 static int crew_run(struct unwinder *u, struct space *s, struct walker *crew, size_t n)
 {
         for (unsigned round = 0;; round++) {
                 bool rows = false, bytes = false;
+                unsigned n_guessed = 0;
                 int r = 0;
 
                 for (size_t i = 0; i < n && r == 0; i++) {
@@ -146,6 +160,7 @@ static int crew_run(struct unwinder *u, struct space *s, struct walker *crew, si
                         s->arch = w->arch;
                         r = walk_run(w);
                         rows |= w->state == WALK_WANTS_ROW;
+                        walk_guess(s, w, &n_guessed);
                         bytes |= w->state == WALK_WANTS_MEMORY;
                         if (round == ROUNDS_MAX && w->state != WALK_ENDED)
                                 walk_stop(w, END_LIMIT);

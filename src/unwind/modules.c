@@ -41,7 +41,8 @@ struct modules {
         bool without_lines;
         struct debuginfod *debuginfod; /* NULL: nobody is asked */
         struct module *table;
-        struct module *all; /* those with no key of their own, too */
+        struct module *all;   /* those with no key of their own, too */
+        struct cfi_row *rows; /* MODULE_BATCH of them, lent to each request */
 };
 
 int modules_new(struct procio *io, struct watch *watch, struct elfserver *server,
@@ -77,6 +78,7 @@ void modules_free(struct modules *m)
                 return;
         HASH_CLEAR(hh, m->table);
         debuginfod_free(m->debuginfod);
+        free(m->rows);
         while (m->all) {
                 struct module *next = m->all->next;
 
@@ -282,13 +284,13 @@ struct module *modules_open(struct modules *m, int dir, pid_t pid, const struct 
 
 int modules_fetch(struct modules *m)
 {
-        _cleanup_free_ struct cfi_row *rows = malloc(MODULE_BATCH * sizeof(*rows));
-
-        if (!rows)
+        if (!m->rows)
+                m->rows = malloc(MODULE_BATCH * sizeof(*m->rows));
+        if (!m->rows)
                 return -ENOMEM;
         for (struct module *module = m->all; module; module = module->next) {
                 int r = module->wanted.n && !module->error
-                                ? module_fetch_rows(module, m->server, rows)
+                                ? module_fetch_rows(module, m->server, m->rows)
                                 : 0;
 
                 if (r == -ENOMEM)

@@ -5,8 +5,11 @@
 #include <stdlib.h>
 
 #include "unwind/arch.h"
+#include "unwind/memory.h"
 #include "unwind/modules.h"
 #include "unwind/row.h"
+
+#define GUESS_WORDS 256U
 
 int space_init(struct space *s, struct procio *io, struct watch *watch, struct modules *modules,
         int dir, pid_t pid)
@@ -84,6 +87,25 @@ static void code_find(struct space *s, uint64_t address, struct code *ret)
                 ret->bias = address - at;
         } else if (row->status != CFI_NONE) {
                 ret->state = CODE_UNUSABLE;
+        }
+}
+
+void space_guess(struct space *s, const struct memory *m, uint64_t sp, unsigned word)
+{
+        for (unsigned i = 0; i < GUESS_WORDS; i++) {
+                const struct map *map;
+                uint64_t value, at;
+                size_t index;
+
+                if (memory_read(m, sp + (uint64_t)i * word, word, &value) != 0)
+                        return;
+                map = value ? maps_find(&s->maps, value - 1) : NULL;
+                index = map ? (size_t)(map - s->maps.maps) : 0;
+                if (!map || !s->opened[index])
+                        continue;
+                if (module_machine(s->opened[index]) == s->arch->machine &&
+                        module_address(s->opened[index], value - 1 - map->start + map->offset, &at))
+                        module_row(s->opened[index], at);
         }
 }
 

@@ -10,6 +10,7 @@
 #include "unwind/walk.h"
 
 struct arch;
+struct memory;
 struct module;
 struct modules;
 struct procio;
@@ -38,6 +39,11 @@ void space_done(struct space *s);
 
 /* The walk's code_source. */
 void space_find(void *arg, uint64_t address, struct code *ret_code);
+/*
+ * Want the rows of whatever looks like a return address in a stack, in files that are known
+ * already. Most are, and are had so with one question instead of one each.
+ */
+void space_guess(struct space *s, const struct memory *m, uint64_t sp, unsigned word);
 /* What is at an address: ret_map NULL: no code; ret_module NULL: of no file. True: in a file,
  * at *ret_address of its own addresses. */
 bool space_place(struct space *s, uint64_t address, const struct map **ret_map,

@@ -10,6 +10,7 @@
  *
  * Prints "ready server=PID NAME=PID ..." and waits for the end of its input.
  */
+#include <dlfcn.h>
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -37,6 +38,7 @@
 #define DATA_SIZE (64L << 20)
 #define NODE_DATA 2 /* zeros */
 #define NODE_PROGRAM 3
+#define NODE_LIBRARY 4 /* hang-library.so */
 #define REQUEST_MAX (1 << 18)
 #define BEAT_NS 5000000L
 
@@ -68,7 +70,9 @@ static void must(long r, const char *what)
 
 /* ---- the server ---- */
 
-static struct fuse_attr node_attr(uint64_t node, int program)
+static int files[NODE_LIBRARY + 1]; /* by node; -1: there is none */
+
+static struct fuse_attr node_attr(uint64_t node)
 {
         struct fuse_attr a = { .ino = node, .nlink = 1, .blksize = PAGE };
         struct stat st;
@@ -76,7 +80,7 @@ static struct fuse_attr node_attr(uint64_t node, int program)
         a.mode = node == FUSE_ROOT_ID ? S_IFDIR | 0755 : S_IFREG | 0755;
         if (node == NODE_DATA)
                 a.size = DATA_SIZE;
-        if (node == NODE_PROGRAM && fstat(program, &st) == 0)
+        if (node >= NODE_PROGRAM && node <= NODE_LIBRARY && fstat(files[node], &st) == 0)
                 a.size = (uint64_t)st.st_size;
         return a;
 }
@@ -96,7 +100,7 @@ static void reply(int fd, const struct fuse_in_header *in, int error, const void
                 err(1, "reply");
 }
 
-static void reply_read(int fd, const struct fuse_in_header *in, int program)
+static void reply_read(int fd, const struct fuse_in_header *in)
 {
         static char bytes[REQUEST_MAX / 2];
         struct fuse_read_in read_in;
@@ -105,32 +109,32 @@ static void reply_read(int fd, const struct fuse_in_header *in, int program)
         memcpy(&read_in, in + 1, sizeof(read_in));
         n = read_in.size < sizeof(bytes) ? read_in.size : (ssize_t)sizeof(bytes);
         memset(bytes, 0, (size_t)n);
-        if (in->nodeid == NODE_PROGRAM)
-                n = pread(program, bytes, (size_t)n, (off_t)read_in.offset);
+        if (in->nodeid == NODE_PROGRAM || in->nodeid == NODE_LIBRARY)
+                n = pread(files[in->nodeid], bytes, (size_t)n, (off_t)read_in.offset);
         reply(fd, in, 0, bytes, n < 0 ? 0 : (size_t)n);
 }
 
-static void reply_lookup(int fd, const struct fuse_in_header *in, int program)
+static void reply_lookup(int fd, const struct fuse_in_header *in)
 {
         const char *name = (const char *)(in + 1);
-        uint64_t node = !strcmp(name, "data")   ? NODE_DATA
-                        : !strcmp(name, "prog") ? NODE_PROGRAM
-                                                : 0;
-        struct fuse_entry_out entry = { .nodeid = node,
-                .entry_valid = 1000,
-                .attr_valid = 1000,
-                .attr = node_attr(node, program) };
+        uint64_t node = !strcmp(name, "data")                                     ? NODE_DATA
+                        : !strcmp(name, "prog")                                   ? NODE_PROGRAM
+                        : !strcmp(name, "library.so") && files[NODE_LIBRARY] >= 0 ? NODE_LIBRARY
+                                                                                  : 0;
+        struct fuse_entry_out entry = {
+                .nodeid = node, .entry_valid = 1000, .attr_valid = 1000, .attr = node_attr(node)
+        };
 
         reply(fd, in, node ? 0 : ENOENT, &entry, node ? sizeof(entry) : 0);
 }
 
-static void answer(int fd, const struct fuse_in_header *in, int program)
+static void answer(int fd, const struct fuse_in_header *in)
 {
         struct fuse_init_out init = { .major = FUSE_KERNEL_VERSION,
                 .minor = FUSE_KERNEL_MINOR_VERSION,
                 .max_readahead = PAGE,
                 .max_write = PAGE };
-        struct fuse_attr_out attr = { .attr_valid = 1000, .attr = node_attr(in->nodeid, program) };
+        struct fuse_attr_out attr = { .attr_valid = 1000, .attr = node_attr(in->nodeid) };
         struct fuse_open_out open_out = { .open_flags = FOPEN_KEEP_CACHE };
 
         switch (in->opcode) {
@@ -142,7 +146,7 @@ static void answer(int fd, const struct fuse_in_header *in, int program)
                 reply(fd, in, 0, &init, sizeof(init));
                 return;
         case FUSE_LOOKUP:
-                reply_lookup(fd, in, program);
+                reply_lookup(fd, in);
                 return;
         case FUSE_GETATTR:
                 reply(fd, in, 0, &attr, sizeof(attr));
@@ -152,7 +156,7 @@ static void answer(int fd, const struct fuse_in_header *in, int program)
                 reply(fd, in, 0, &open_out, sizeof(open_out));
                 return;
         case FUSE_READ:
-                reply_read(fd, in, program);
+                reply_read(fd, in);
                 return;
         default:
                 /* Of flush and the like the kernel remembers that it need not ask again. */
@@ -160,12 +164,25 @@ static void answer(int fd, const struct fuse_in_header *in, int program)
         }
 }
 
+/* The library is beside this program. */
+static void files_open(void)
+{
+        char path[4096];
+        ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - sizeof("library.so"));
+
+        must(n, "/proc/self/exe");
+        path[n] = 0;
+        files[NODE_PROGRAM] = open(path, O_RDONLY | O_CLOEXEC);
+        must(files[NODE_PROGRAM], path);
+        strcpy(strrchr(path, '-') + 1, "library.so");
+        files[NODE_LIBRARY] = open(path, O_RDONLY | O_CLOEXEC);
+}
+
 static _Noreturn void serve(int fd)
 {
         static _Alignas(struct fuse_in_header) char request[REQUEST_MAX];
-        int program = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
 
-        must(program, "/proc/self/exe");
+        files_open();
         for (;;) {
                 ssize_t n = read(fd, request, sizeof(request));
 
@@ -174,7 +191,7 @@ static _Noreturn void serve(int fd)
                 if (n < (ssize_t)sizeof(struct fuse_in_header))
                         _exit(0);
                 if (!stage.shared->silent)
-                        answer(fd, (struct fuse_in_header *)(void *)request, program);
+                        answer(fd, (struct fuse_in_header *)(void *)request);
         }
 }
 
@@ -252,6 +269,28 @@ static void victim_exec(void)
         must(dup2(data_open(), 0), "dup2");
         execl(path, "hang-program", "wait", ready, go, NULL);
         err(1, "%s", path);
+}
+
+static void *rest(void *arg)
+{
+        pause();
+        return arg;
+}
+
+/* A thread waits below a function of a library that is on the mount, another one does not. */
+static void victim_library(void)
+{
+        void (*wait_in_library)(void (*first)(void), int (*then)(void));
+        char path[80];
+        void *library;
+
+        thread_start(rest, NULL);
+        snprintf(path, sizeof(path), "%s/library.so", stage.mount);
+        library = dlopen(path, RTLD_NOW);
+        wait_in_library = library ? dlsym(library, "hang_library") : NULL;
+        if (!wait_in_library)
+                errx(1, "%s", dlerror());
+        wait_in_library(meet, pause);
 }
 
 static void victim_root(void)
@@ -450,6 +489,7 @@ static const struct {
 } victims[] = {
         { "read", victim_read },
         { "exec", victim_exec },
+        { "library", victim_library },
         { "root", victim_root },
         { "argv", victim_argv },
         { "memory", victim_memory },

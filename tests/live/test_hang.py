@@ -113,7 +113,7 @@ def missing(document):
 def hangs_alone(timeout_s, options):
     """Each by itself: within the time, shown, and what could not be read is said."""
     # The program of "exec" lies on a file system that hangs: its functions have no names.
-    said = {"exec": "does not answer", "memory": "memory is locked", "lock": "memory is locked", "epoll": "not answer",
+    said = {"exec": "does not answer", "library": "does not answer", "memory": "memory is locked", "lock": "memory is locked", "epoll": "not answer",
             "child": "not answer" if "--source=proc" in options else "memory is locked"}
     with hanging() as (process, pids):
         for name, pid in pids.items():

@@ -3,6 +3,7 @@
 """Live test of targets whose own files are hostile, or do not answer: what can be shown is shown,
 in time, the rest is a gap, and nobody else suffers from it.
 """
+import contextlib
 import os
 import random
 import re
@@ -34,29 +35,59 @@ def check_bystander(thread):
     check("user_stack_gap" not in thread, thread.get("user_stack_gap"))
 
 
-@test
-def program_on_a_dead_mount():
-    """Its executable is mapped from a FUSE file system whose server does not answer."""
-    need_registers()
+@contextlib.contextmanager
+def dead_mount(victim):
+    """A process that has to do with a FUSE file system whose server does not answer."""
     with running(built("tests/hang-fuse"), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                 text=True) as fuse, ready(build("deep.c", "-O1"), "") as bystander:
+                 text=True) as fuse:
         line = fuse.stdout.readline().split()
         if line[:1] != ["ready"]:
             raise Skip(" ".join(line[1:]))
         try:
-            pid = int(dict(word.split("=") for word in line[1:])["exec"])
+            pid = int(dict(word.split("=") for word in line[1:])[victim])
             wait_asleep(pid)
-            threads = looked(pid, bystander)
-            thread = threads[pid]
-            names = symbols(thread)
-            check_equal(names[0], "pause", f"the C library's frame: {names}")
-            check(not any(names[1:]), f"names out of a file that cannot be read: {names}")
-            check("does not answer" in thread.get("user_stack_gap", ""), f"gap: {thread}")
-            check(thread["wait"]["reason"] != "unknown", f"{thread['wait']}")
-            check_bystander(threads[bystander])
+            yield pid
         finally:
             fuse.stdin.close()
             fuse.wait(20)
+
+
+@test
+def program_on_a_dead_mount():
+    """Its executable is mapped from there."""
+    need_registers()
+    with dead_mount("exec") as pid, ready(build("deep.c", "-O1"), "") as bystander:
+        threads = looked(pid, bystander)
+        thread = threads[pid]
+        names = symbols(thread)
+        check_equal(names[0], "pause", f"the C library's frame: {names}")
+        check(not any(names[1:]), f"names out of a file that cannot be read: {names}")
+        check("does not answer" in thread.get("user_stack_gap", ""), f"gap: {thread}")
+        check(thread["wait"]["reason"] != "unknown", f"{thread['wait']}")
+        check_bystander(threads[bystander])
+
+
+@test
+def library_on_a_dead_mount():
+    """Only the stack that leads through it ends there, and says so."""
+    need_registers()
+    with dead_mount("library") as pid, ready(build("deep.c", "-O1"), "") as bystander:
+        start = time.monotonic()
+        threads = document(pid, bystander)["threads"]
+        took_s = time.monotonic() - start
+        check(took_s < TIMEOUT_S + MARGIN_S, f"took {took_s:.1f} s")
+        inside, = (t for t in threads if t["tid"] == pid)
+        beside, = (t for t in threads if t["pid"] == pid and t["tid"] != pid)
+        names = symbols(inside)
+        check_equal(names[0], "pause", f"the C library's frame: {names}")
+        check(not any(names[1:]), f"names out of a file that cannot be read: {names}")
+        check("library.so" in inside["user_stack"][-1]["module"], f"last frame: {inside}")
+        gap = inside.get("user_stack_gap", "")
+        check("library.so" in gap and "does not answer" in gap, f"gap: {gap}")
+        check(inside["wait"]["reason"] != "unknown", f"{inside['wait']}")
+        check_equal(symbols(beside)[:2], ["pause", "rest"], "a thread that is not in the library")
+        check("user_stack_gap" not in beside, beside.get("user_stack_gap"))
+        check_bystander(next(t for t in threads if t["tid"] == bystander))
 
 
 def sections(data):

@@ -302,6 +302,14 @@ struct profile {
 
 struct process;
 
+enum behind {
+        BEHIND_UNKNOWN,
+        BEHIND_NOBODY,
+        BEHIND_ASKED,  /* its chain leads to one that was asked for */
+        BESIDE_ASKED,  /* one could end its wait, or any thread of its process; so could others */
+        BEHIND_WALKED, /* while it is found out */
+};
+
 struct thread {
         struct process *process;
         pid_t tid;
@@ -337,6 +345,8 @@ struct thread {
         struct call call;
         struct wait wait;
         struct thread *root;       /* end of its wait chain; NULL: not known */
+        bool asked;                /* it was named; others are there because … */
+        enum behind behind;        /* … of how they wait for one that was */
         bool deadlocked;           /* in or behind a deadlock: no root then */
         struct deadlock *deadlock; /* that one */
         bool endless;              /* the kernel says that its socket has no timeout of its own */

@@ -60,6 +60,12 @@ PWHY_EXPORT void pwhy_query_set_all(struct pwhy_query *query, bool all);
 PWHY_EXPORT void pwhy_query_set_idle(struct pwhy_query *query, bool idle);
 
 /*
+ * Verdicts and chains are all that will be asked of the snapshot: of user stacks only those are
+ * read on which a verdict may depend, and no command lines. For the views of the graph.
+ */
+PWHY_EXPORT void pwhy_query_set_brief(struct pwhy_query *query, bool brief);
+
+/*
  * With targets: also the threads whose wait chains lead to them. That takes a look at everything,
  * so it is not done where a filter by state, user or control group leaves some of it out.
  */

@@ -380,6 +380,7 @@ struct process {
         bool kernel;         /* a kernel thread */
         bool context;        /* not asked for: wait chains lead to it */
         uint64_t net_ns;     /* inode of its network namespace; 0: not known */
+        bool asked;          /* one of its threads was (thread.asked) */
         const char *parent_comm;
         struct owner *children; /* only of a process that waits for them */
         size_t n_children;

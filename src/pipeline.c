@@ -180,7 +180,7 @@ int job_run(void *arg)
         if (r == 0 && !j->query->raw && !j->query->no_user)
                 r = unwinder_new(io, j->watch, j->snapshot, j->query->timeout_ns, &j->unwound,
                         &recheck, session_stacks(j->session), &still.unwinder);
-        if (r == 0 && still.unwinder && j->owners)
+        if (r == 0 && still.unwinder && (j->owners || j->query->brief))
                 unwinder_only(still.unwinder, user_place_wanted);
         if (r == 0 && !j->captured)
                 r = job_capture(j, io, &still);

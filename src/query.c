@@ -159,6 +159,11 @@ void pwhy_query_set_blocked_for(struct pwhy_query *query, int64_t ns)
         query->blocked_for_ns = ns;
 }
 
+void pwhy_query_set_brief(struct pwhy_query *query, bool brief)
+{
+        query->brief = brief;
+}
+
 void pwhy_query_set_waiters(struct pwhy_query *query, bool waiters)
 {
         query->waiters = waiters;

@@ -27,6 +27,7 @@ struct pwhy_query {
         bool raw;         /* kernel stacks only */
         bool main_thread; /* of a process only the main thread */
         bool no_user;     /* no user stacks */
+        bool brief;       /* verdicts and chains alone are shown */
         bool no_kernel;   /* kernel stacks are not shown */
         struct filter filter;
         bool reasons[REASON_MAX];

@@ -153,7 +153,7 @@ bool about_read(struct procio *io, struct snapshot *s, const struct pwhy_query *
                 return true;
         if (!cgroup_read(io, s, filter->cgroup, p, dir))
                 return false;
-        if (query->raw || p->kernel)
+        if (query->raw || query->brief || p->kernel)
                 return true;
         cmdline_read(io, s, p, dir);
         n = procio_link_of(io, dir, "exe", p->pid, &text);

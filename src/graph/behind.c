@@ -27,14 +27,6 @@ static void chain_walk(struct thread *first)
                 t->behind = answer;
 }
 
-static bool any_asked(const struct process *p)
-{
-        for_each_thread(t, p)
-                if (t->asked)
-                        return true;
-        return false;
-}
-
 static bool could_be_ended(const struct lookup *l, const struct wait *w)
 {
         uint32_t place;
@@ -45,7 +37,7 @@ static bool could_be_ended(const struct lookup *l, const struct wait *w)
                 const struct process *p =
                         w->on[i].tid > 0 ? NULL : lookup_process(l, w->on[i].pid, &place);
 
-                if ((t && t->asked) || (p && any_asked(p)))
+                if ((t && t->asked) || (p && p->asked))
                         return true;
         }
         return false;
@@ -59,8 +51,10 @@ int behind_find(struct snapshot *s)
         if (r < 0)
                 return r;
         for_each_process(p, s)
-                for_each_thread(t, p)
+                for_each_thread(t, p) {
+                        p->asked |= t->asked;
                         chain_walk(t);
+                }
         for_each_process(p, s)
                 for_each_thread(t, p)
                         if (!t->asked && t->behind == BEHIND_NOBODY && could_be_ended(l, &t->wait))

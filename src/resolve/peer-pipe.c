@@ -41,10 +41,8 @@ static bool is_wanted(int access, enum direction direction)
 }
 
 static void entry_add(struct peers *p, const struct thread *t, const struct fd_entry *entry,
-        enum direction direction, struct ends *e)
+        int access, enum direction direction, struct ends *e)
 {
-        int access = peer_is_open(p, entry) ? peer_access(p, entry) : -1;
-
         /* What was closed meanwhile may have been handed to somebody else before. */
         if (access < 0)
                 e->whole = false;
@@ -65,7 +63,7 @@ void peer_pipe(struct peers *p, const struct thread *t, const struct object *o,
         const struct fd_entry *entries = fdscan_find(p->scan, FD_PIPE, o->inode, &n);
 
         for (size_t i = 0; o->inode && i < n; i++)
-                entry_add(p, t, &entries[i], direction, e);
+                entry_add(p, t, &entries[i], peer_access(p, &entries[i], o), direction, e);
 }
 
 /* By the name, and then the inode that fdinfo tells (since 5.14): paths differ by mount namespace.
@@ -84,6 +82,7 @@ void peer_fifo(struct peers *p, const struct thread *t, const struct object *o,
                 if (entries[i].name == name &&
                         fdinfo_number(peer_fdinfo(p, &entries[i]), "ino", 10, &inode) &&
                         inode == o->inode)
-                        entry_add(p, t, &entries[i], direction, e);
+                        entry_add(
+                                p, t, &entries[i], peer_access(p, &entries[i], NULL), direction, e);
         }
 }

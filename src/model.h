@@ -145,6 +145,7 @@ struct object {
         const char *waiters;     /* who waits on the same futex, for the evidence; NULL: nobody */
         bool has_pending;
         uint32_t pending; /* of an io_uring: requests taken and not completed */
+        const char *requests; /* those of them that wait for a file: "2 read, 1 accept"; NULL */
         bool has_counter;
         uint64_t counter; /* of an eventfd */
         pid_t pid;        /* of a process */
@@ -379,8 +380,8 @@ struct process {
         unsigned n_alive;    /* threads that have not exited, as the kernel counts; 0: not told */
         bool kernel;         /* a kernel thread */
         bool context;        /* not asked for: wait chains lead to it */
-        uint64_t net_ns;     /* inode of its network namespace; 0: not known */
         bool asked;          /* one of its threads was (thread.asked) */
+        uint64_t net_ns;     /* inode of its network namespace; 0: not known */
         const char *parent_comm;
         struct owner *children; /* only of a process that waits for them */
         size_t n_children;

@@ -48,11 +48,74 @@ static void command_run(struct stage *st, const char *command)
                 stage_skip(st, "\"%s\" ends with %d", command, status);
 }
 
+static void cable_lay(struct stage *st, pid_t server, pid_t client)
+{
+        char command[256];
+
+        snprintf(command, sizeof(command),
+                "nsenter -t %d -n ip link add v0 type veth peer name v0 netns %d 2>/dev/null",
+                server, client);
+        command_run(st, command);
+        snprintf(command, sizeof(command),
+                "nsenter -t %d -n sh -c 'ip addr add 10.99.0.1/24 dev v0 && ip link set v0 up'",
+                server);
+        command_run(st, command);
+        snprintf(command, sizeof(command),
+                "nsenter -t %d -n sh -c 'ip addr add 10.99.0.2/24 dev v0 && ip link set v0 up'",
+                client);
+        command_run(st, command);
+}
+
+/* Each has connected its socket to the other's. */
+static void udp_between(struct stage *st, int how)
+{
+        pid_t server, client;
+
+        (void)how;
+        server = child_start(st);
+        if (server == 0) {
+                struct sockaddr_in a = address_make("10.99.0.1", 4711);
+                struct sockaddr_in b = address_make("10.99.0.2", 4712);
+                int fd;
+
+                NEED(st, unshare(CLONE_NEWNET));
+                shared_set(st, 0, 1);
+                shared_wait(st, 1); /* the cable is there */
+                fd = (int)MUST(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+                MUST(bind(fd, (struct sockaddr *)&a, sizeof(a)));
+                MUST(connect(fd, (struct sockaddr *)&b, sizeof(b)));
+                shared_set(st, 2, 1);
+                for (;;)
+                        pause();
+        }
+        shared_wait(st, 0);
+        client = child_start(st);
+        if (client == 0) {
+                struct sockaddr_in a = address_make("10.99.0.2", 4712);
+                struct sockaddr_in b = address_make("10.99.0.1", 4711);
+                char byte;
+                int fd;
+
+                NEED(st, unshare(CLONE_NEWNET));
+                shared_set(st, 3, 1);
+                shared_wait(st, 2);
+                fd = (int)MUST(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+                MUST(bind(fd, (struct sockaddr *)&a, sizeof(a)));
+                MUST(connect(fd, (struct sockaddr *)&b, sizeof(b)));
+                (void)!recv(fd, &byte, 1, 0);
+                child_end();
+        }
+        shared_wait(st, 3);
+        cable_lay(st, server, client);
+        shared_set(st, 1, 1);
+        wait_call(st, client, SYS_recvfrom, -1);
+        stage_ready(st, client, client, "fd=3 peer=%d", server);
+}
+
 /* Two network namespaces with a cable between them, as containers have. */
 static void tcp_between(struct stage *st, int how)
 {
         struct sockaddr_in a;
-        char command[256];
         pid_t server, client;
 
         (void)how;
@@ -84,18 +147,7 @@ static void tcp_between(struct stage *st, int how)
                 child_end();
         }
         shared_wait(st, 3);
-        snprintf(command, sizeof(command),
-                "nsenter -t %d -n ip link add v0 type veth peer name v0 netns %d 2>/dev/null",
-                server, client);
-        command_run(st, command);
-        snprintf(command, sizeof(command),
-                "nsenter -t %d -n sh -c 'ip addr add 10.99.0.1/24 dev v0 && ip link set v0 up'",
-                server);
-        command_run(st, command);
-        snprintf(command, sizeof(command),
-                "nsenter -t %d -n sh -c 'ip addr add 10.99.0.2/24 dev v0 && ip link set v0 up'",
-                client);
-        command_run(st, command);
+        cable_lay(st, server, client);
         shared_set(st, 1, 1);
         wait_call(st, client, SYS_recvfrom, -1);
         stage_ready(st, client, client, "fd=3 peer=%d", server);
@@ -242,6 +294,7 @@ static void tty_container(struct stage *st, int how)
 
 const struct scene scenes_peer[] = {
         { "tcp-between-netns", tcp_between, 0, "recv(2), the peer is in another network" },
+        { "udp-between-netns", udp_between, 0, "recv(2) of UDP, the peer is in another network" },
         { "tcp-backlog", tcp_backlog, 0, "recv(2), the server has not accepted it" },
         { "udp-connected", udp_connected, 1, "recv(2), two sockets connected to each other" },
         { "udp-bound", udp_connected, 0, "recv(2), the peer is bound and not connected" },

@@ -20,7 +20,7 @@ RULES = {
     "tcp-send": "tcp-send tcp-write tcp6-send",
     "datagram-receive":
         "udp-recvfrom udp6-recvfrom udp-recvmmsg raw-recv netlink-recv packet-recv "
-        "udp-connected udp-bound",
+        "udp-connected udp-bound udp-between-netns",
     "vsock-accept": "vsock-accept",
     "unix-accept": "unix-accept unix-accept-abstract unix-accept-forged unix-seqpacket-accept",
     "unix-receive": "unix-recv unix-socketpair-read",

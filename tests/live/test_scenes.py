@@ -474,6 +474,7 @@ ROWS = {
     "tcp-between-netns": TCP_RECEIVE,
     "tcp-backlog": TCP_RECEIVE,
     "udp-connected": Row("receive", "udp", "fd local remote", on="peer peer"),
+    "udp-between-netns": Row("receive", "udp", "fd", on="peer peer"),
     "udp-bound": Row("receive", "udp", "fd local remote", on="peer peer"),
     # Only where all of the machine is in sight it is certain that nobody else can.
     "pipe-self": Row("read", "pipe", "fd", deadlock=True),

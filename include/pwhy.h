@@ -61,7 +61,8 @@ PWHY_EXPORT void pwhy_query_set_idle(struct pwhy_query *query, bool idle);
 
 /*
  * Verdicts and chains are all that will be asked of the snapshot: of user stacks only those are
- * read on which a verdict may depend, and no command lines. For the views of the graph.
+ * read on which a verdict may depend, and no command lines and control groups. For the views of
+ * the graph.
  */
 PWHY_EXPORT void pwhy_query_set_brief(struct pwhy_query *query, bool brief);
 

@@ -144,7 +144,7 @@ struct object {
         uint32_t readers;        /* that hold a rwlock */
         const char *waiters;     /* who waits on the same futex, for the evidence; NULL: nobody */
         bool has_pending;
-        uint32_t pending; /* of an io_uring: requests taken and not completed */
+        uint32_t pending;     /* of an io_uring: requests taken and not completed */
         const char *requests; /* those of them that wait for a file: "2 read, 1 accept"; NULL */
         bool has_counter;
         uint64_t counter; /* of an eventfd */
@@ -174,6 +174,8 @@ struct object {
         bool fs_alone;           /* no other of its family is mounted there */
         int mount_id;            /* of fdinfo, if has_mount_id */
         bool has_mount_id;
+        int access; /* O_RDONLY, O_WRONLY, O_RDWR, if has_access */
+        bool has_access;
         const char *link; /* what the fd's link says */
 };
 

@@ -56,6 +56,13 @@ static void entry_add(struct peers *p, const struct thread *t, const struct fd_e
         ends_add(p, e, entry->pid, ROLE_PEER);
 }
 
+/* The fd that it waits with: that was looked at already. */
+static bool is_itself(const struct thread *t, const struct object *o, const struct fd_entry *entry)
+{
+        return o->has_access && entry->pid == t->process->pid && entry->fd == o->fd &&
+               (entry->tid == t->tid || t->process->n_alive == 1);
+}
+
 void peer_pipe(struct peers *p, const struct thread *t, const struct object *o,
         enum direction direction, struct ends *e)
 {
@@ -63,7 +70,9 @@ void peer_pipe(struct peers *p, const struct thread *t, const struct object *o,
         const struct fd_entry *entries = fdscan_find(p->scan, FD_PIPE, o->inode, &n);
 
         for (size_t i = 0; o->inode && i < n; i++)
-                entry_add(p, t, &entries[i], peer_access(p, &entries[i], o), direction, e);
+                entry_add(p, t, &entries[i],
+                        is_itself(t, o, &entries[i]) ? o->access : peer_access(p, &entries[i], o),
+                        direction, e);
 }
 
 /* By the name, and then the inode that fdinfo tells (since 5.14): paths differ by mount namespace.

@@ -101,11 +101,16 @@ void ends_add(struct peers *p, struct ends *e, pid_t pid, enum role role)
 const char *peer_fdinfo(struct peers *p, const struct fd_entry *entry)
 {
         struct procio *io = resolver_io(p->resolver);
-        _cleanup_close_ int dir = procio_open_process(io, entry->pid);
-        struct fd_ref ref = { dir, entry->pid, entry->tid, entry->fd };
         const char *text;
+        char path[64];
 
-        return dir >= 0 && procio_fd_info(io, &ref, &text) > 0 ? text : NULL;
+        if (procio_live(io))
+                snprintf(path, sizeof(path), "%d/task/%d/fdinfo/%d", (int)entry->pid,
+                        (int)entry->tid, entry->fd);
+        else
+                snprintf(path, sizeof(path), "%d/fdinfo/%d", (int)entry->pid, entry->fd);
+        return procio_read(io, procio_root(io), path, entry->pid, HANG_FILE, &text) > 0 ? text
+                                                                                        : NULL;
 }
 
 bool peer_is_open(struct peers *p, const struct fd_entry *entry)

@@ -398,6 +398,36 @@ def python_queue_that_nobody_fills():
 
 
 @test
+def python_queue_that_is_joined_too_early():
+    """multiprocessing.Queue: who joins a worker before the queue is empty waits for ever: so does the
+    worker's thread that fills the pipe. It says so in Python's documentation."""
+    code = ("import multiprocessing as m\ndef run(q):\n  q.put(b'x' * 1000000)\n"
+            "if __name__ == '__main__':\n  m.set_start_method('fork')\n  q = m.Queue()\n"
+            "  p = m.Process(target=run, args=(q,)); p.start(); p.join()")
+    with directory() as d:
+        (d / "queue_user.py").write_text(code)
+        with running(sys.executable, d / "queue_user.py", **QUIET) as process:
+            wait_until(lambda: any(len(os.listdir(f"/proc/{pid}/task")) == 2
+                                   for pid in children_of(process.pid)), "a worker and its feeder")
+            worker = children_of(process.pid)[0]
+            feeder = max(map(int, os.listdir(f"/proc/{worker}/task")))
+            wait_asleep(process.pid), wait_asleep(worker, feeder)
+            try:
+                found = {t["tid"]: t["wait"] for t in document(process.pid, worker)["threads"]}
+                check_equal([(o["pid"], o["role"]) for o in found[process.pid]["on"]],
+                            [(worker, "child")], found)
+                check_equal(found[feeder]["reason"], "write", found)
+                check(process.pid in {o["pid"] for o in found[feeder]["on"]}, found)
+                # Nobody has a lock of Python: whether the worker could go on is not known.
+                check_equal(document(process.pid, worker)["deadlocks"], [], "deadlocks")
+                show(process.pid)
+                show(feeder)
+            finally:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(worker, signal.SIGKILL)
+
+
+@test
 def java_monitors():
     """Their owners are the JVM's own: its thread dump names them (jcmd PID Thread.print)."""
     need("java", "javac")

@@ -58,7 +58,8 @@ static const struct argp_option option_table[] = {
         { "threads", KEY_THREADS, NULL, 0, "With --raw: every thread of a PID", 3 },
         { "root", KEY_ROOT, NULL, 0,
                 "Only the ends of the chains of waits, and how many threads hang behind each", 3 },
-        { "graph", KEY_GRAPH, NULL, 0, "Who waits for whom, as trees", 3 },
+        { "graph", KEY_GRAPH, NULL, 0,
+                "Who waits for whom, as trees; of a target, also who waits for it", 3 },
         { "deadlocks", KEY_DEADLOCKS, NULL, 0,
                 "Only deadlocks, and threads in or behind one; exit status 4 if there is any", 3 },
         { "format", KEY_FORMAT, "FORMAT", 0,
@@ -295,6 +296,8 @@ static void finish(struct options *o, struct argp_state *state)
         check_together(o, state);
         if (!o->n_targets)
                 pwhy_query_set_all(o->query, true);
+        pwhy_query_set_brief(o->query, (o->graph || o->root || o->deadlocks) && !o->json);
+        pwhy_query_set_waiters(o->query, o->graph || o->root);
         pwhy_query_set_idle(o->query, o->idle);
         pwhy_query_set_raw(o->query, o->raw, o->raw && !o->threads);
         pwhy_query_set_stacks(o->query, !o->no_kernel, !o->no_user);

@@ -59,6 +59,19 @@ PWHY_EXPORT int pwhy_query_add_target(struct pwhy_query *query, const char *targ
 PWHY_EXPORT void pwhy_query_set_all(struct pwhy_query *query, bool all);
 PWHY_EXPORT void pwhy_query_set_idle(struct pwhy_query *query, bool idle);
 
+/*
+ * Verdicts and chains are all that will be asked of the snapshot: of user stacks only those are
+ * read on which a verdict may depend, and no command lines and control groups. For the views of
+ * the graph.
+ */
+PWHY_EXPORT void pwhy_query_set_brief(struct pwhy_query *query, bool brief);
+
+/*
+ * With targets: also the threads whose wait chains lead to them. That takes a look at everything,
+ * so it is not done where a filter by state, user or control group leaves some of it out.
+ */
+PWHY_EXPORT void pwhy_query_set_waiters(struct pwhy_query *query, bool waiters);
+
 /* Filters; a thread is shown when it passes all that are set. */
 /* Letters of stat(5)'s state field: "D", "SD". -EINVAL for others. */
 PWHY_EXPORT int pwhy_query_set_states(struct pwhy_query *query, const char *states);

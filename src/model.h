@@ -144,7 +144,8 @@ struct object {
         uint32_t readers;        /* that hold a rwlock */
         const char *waiters;     /* who waits on the same futex, for the evidence; NULL: nobody */
         bool has_pending;
-        uint32_t pending; /* of an io_uring: requests taken and not completed */
+        uint32_t pending;     /* of an io_uring: requests taken and not completed */
+        const char *requests; /* those of them that wait for a file: "2 read, 1 accept"; NULL */
         bool has_counter;
         uint64_t counter; /* of an eventfd */
         pid_t pid;        /* of a process */
@@ -173,6 +174,8 @@ struct object {
         bool fs_alone;           /* no other of its family is mounted there */
         int mount_id;            /* of fdinfo, if has_mount_id */
         bool has_mount_id;
+        int access; /* O_RDONLY, O_WRONLY, O_RDWR, if has_access */
+        bool has_access;
         const char *link; /* what the fd's link says */
 };
 
@@ -314,6 +317,14 @@ enum ns { /* a namespace, in the order of enum wire_ns (capture/bpf/wire.h) */
         NS_MAX,
 };
 
+enum behind {
+        BEHIND_UNKNOWN,
+        BEHIND_NOBODY,
+        BEHIND_ASKED,  /* its chain leads to one that was asked for */
+        BESIDE_ASKED,  /* one could end its wait, or any thread of its process; so could others */
+        BEHIND_WALKED, /* while it is found out */
+};
+
 struct thread {
         struct process *process;
         pid_t tid;
@@ -350,6 +361,8 @@ struct thread {
         struct call call;
         struct wait wait;
         struct thread *root;       /* end of its wait chain; NULL: not known */
+        bool asked;                /* it was named; others are there because … */
+        enum behind behind;        /* … of how they wait for one that was */
         bool deadlocked;           /* in or behind a deadlock: no root then */
         struct deadlock *deadlock; /* that one */
         bool endless;              /* the kernel says that its socket has no timeout of its own */
@@ -382,6 +395,7 @@ struct process {
         unsigned n_alive;    /* threads that have not exited, as the kernel counts; 0: not told */
         bool kernel;         /* a kernel thread */
         bool context;        /* not asked for: wait chains lead to it */
+        bool asked;          /* one of its threads was (thread.asked) */
         const char *parent_comm;
         struct owner *children; /* only of a process that waits for them */
         size_t n_children;

@@ -36,6 +36,7 @@
 #include "capture/tasktable.h"
 #include "explain/explain.h"
 #include "explain/userplace.h"
+#include "graph/behind.h"
 #include "graph/chain.h"
 #include "graph/proof.h"
 #include "job.h"
@@ -181,7 +182,7 @@ int job_run(void *arg)
         if (r == 0 && !j->query->raw && !j->query->no_user)
                 r = unwinder_new(io, j->watch, j->snapshot, j->query->timeout_ns, &j->unwound,
                         &recheck, session_stacks(j->session), &still.unwinder);
-        if (r == 0 && still.unwinder && j->owners)
+        if (r == 0 && still.unwinder && (j->owners || j->query->brief))
                 unwinder_only(still.unwinder, user_place_wanted);
         if (r == 0 && !j->captured)
                 r = job_capture(j, io, &still);
@@ -254,8 +255,25 @@ static bool thread_matches(const struct pwhy_query *query, const struct thread *
         return true;
 }
 
-static void filter_apply(const struct pwhy_query *query, struct snapshot *s)
+/* Where all were taken, those that were named. Both are in the order of PIDs. */
+static void asked_mark(const struct selection *selection, struct snapshot *s)
 {
+        const struct target *t = selection->named, *end = t + selection->n_named;
+
+        for_each_process(p, s) {
+                while (!p->context && t < end && t->pid < p->pid)
+                        t++;
+                for (const struct target *u = t; !p->context && u < end && u->pid == p->pid; u++)
+                        for_each_thread(thread, p)
+                                thread->asked |= !u->tid || u->tid == thread->tid;
+        }
+}
+
+static void filter_apply(
+        const struct pwhy_query *query, const struct selection *selection, struct snapshot *s)
+{
+        if (selection->named)
+                asked_mark(selection, s);
         s->n_processes = s->n_threads = s->n_matched = s->n_idle = 0;
         for_each_process(p, s) {
                 if (p->context)
@@ -264,7 +282,7 @@ static void filter_apply(const struct pwhy_query *query, struct snapshot *s)
                 p->n_threads = 0;
                 for_each_thread(t, p) {
                         p->n_threads++;
-                        t->matched = thread_matches(query, t);
+                        t->matched = thread_matches(query, t) && (!selection->named || t->asked);
                         if (t->matched && query->all && !query->idle &&
                                 !query->reasons[REASON_IDLE] && p->kernel &&
                                 t->wait.reason == REASON_IDLE) {
@@ -303,6 +321,24 @@ static void filter_deadlocked(struct snapshot *s)
         }
 }
 
+/* And who waits for those that were asked for. */
+static int waiters_match(const struct pwhy_query *query, struct snapshot *s)
+{
+        int r = behind_find(s);
+
+        if (r < 0)
+                return r;
+        for_each_process(p, s) {
+                for_each_thread(t, p) {
+                        if (t->asked || t->behind == BEHIND_NOBODY || !thread_matches(query, t))
+                                continue;
+                        t->matched = true;
+                        s->n_matched++;
+                }
+        }
+        return 0;
+}
+
 /* From captured threads to verdicts, and from these to chains. */
 static int job_explain(struct job *j, const struct pwhy_query *query, bool in_time)
 {
@@ -324,9 +360,11 @@ static int job_explain(struct job *j, const struct pwhy_query *query, bool in_ti
                 r = explain_kernel(s);
         if (r == 0 && !j->query->raw && in_time)
                 r = chain_follow(s, &looker);
-        filter_apply(query, s);
+        filter_apply(query, j->selection, s);
         if (r == 0 && !j->query->raw)
                 r = chain_finish(s, query->proc || !in_time ? NULL : &looker);
+        if (r == 0 && j->selection->named && s->n_matched)
+                r = waiters_match(query, s);
         if (r == 0 && query->deadlocked)
                 filter_deadlocked(s);
         session_free(look.session);
@@ -396,7 +434,7 @@ int pipeline_run(const struct pwhy_query *query, struct session *session,
         snapshot_init(&snapshot->model, a);
         snapshot->raw = query->raw;
         snapshot->model.no_kernel = query->no_kernel;
-        snapshot->model.some = query->n_targets > 0 && !query->all;
+        snapshot->model.some = query->n_targets > 0 && !query_takes_all(query);
         snapshot->model.all = query->all && !query->proc;
         j->snapshot = &snapshot->model;
         j->selection = &snapshot->selection;
@@ -447,7 +485,7 @@ int pipeline_run_text(const struct pwhy_query *query, const char *text, size_t l
         if (r == 0)
                 r = explain_snapshot(&snapshot->model);
         if (r == 0) {
-                filter_apply(query, &snapshot->model);
+                filter_apply(query, &snapshot->selection, &snapshot->model);
                 r = textselect_apply(query, &snapshot->model, &snapshot->selection);
         }
         if (r == 0)

@@ -159,6 +159,23 @@ void pwhy_query_set_blocked_for(struct pwhy_query *query, int64_t ns)
         query->blocked_for_ns = ns;
 }
 
+void pwhy_query_set_brief(struct pwhy_query *query, bool brief)
+{
+        query->brief = brief;
+}
+
+void pwhy_query_set_waiters(struct pwhy_query *query, bool waiters)
+{
+        query->waiters = waiters;
+}
+
+bool query_takes_all(const struct pwhy_query *q)
+{
+        const struct filter *f = &q->filter;
+
+        return q->all || (q->waiters && q->n_targets && !*f->states && !f->has_uid && !f->cgroup);
+}
+
 void pwhy_query_set_deadlocked(struct pwhy_query *query, bool deadlocked)
 {
         query->deadlocked = deadlocked;

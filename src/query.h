@@ -22,10 +22,12 @@ struct pwhy_query {
         char **targets;
         size_t n_targets;
         bool all;
+        bool waiters; /* also who waits for the targets: everything is looked at for that */
         bool idle;
         bool raw;         /* kernel stacks only */
         bool main_thread; /* of a process only the main thread */
         bool no_user;     /* no user stacks */
+        bool brief;       /* verdicts and chains alone are shown */
         bool no_kernel;   /* kernel stacks are not shown */
         struct filter filter;
         bool reasons[REASON_MAX];
@@ -36,3 +38,6 @@ struct pwhy_query {
         int64_t profile_ns; /* how long running threads are watched; 0: not */
         enum query_source source;
 };
+
+/* Is everything looked at, whatever is shown? Filters say what is to be left alone. */
+bool query_takes_all(const struct pwhy_query *q);

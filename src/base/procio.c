@@ -238,6 +238,16 @@ ssize_t procio_link(struct procio *io, int dir, const char *path, const char **r
         return link_read(io, dir, path, ret_text);
 }
 
+bool procio_outermost(struct procio *io)
+{
+        /* PROC_PID_INIT_INO (include/linux/proc_ns.h), since 3.8. */
+        static const char first[] = "pid:[4026531836]";
+        const char *link;
+
+        return procio_live(io) && procio_link(io, io->root, "self/ns/pid", &link) > 0 &&
+               strcmp(link, first) == 0;
+}
+
 ssize_t procio_link_of(
         struct procio *io, int dir, const char *path, pid_t pid, const char **ret_text)
 {

@@ -44,6 +44,8 @@ int procio_new(const char *root, struct watch *watch, struct procio **ret_io);
 void procio_free(struct procio *io);
 bool procio_live(const struct procio *io);
 int procio_root(const struct procio *io); /* directory fd of the root */
+/* Are all processes in there, because it is that of the first PID namespace? */
+bool procio_outermost(struct procio *io);
 
 /* Directory fd of /proc/PID, to hold on to a process. -errno: -ENOENT, -ESRCH when gone. */
 int procio_open_process(struct procio *io, pid_t pid);

@@ -152,11 +152,11 @@ bool about_read(struct procio *io, struct snapshot *s, const struct pwhy_query *
         }
         if (filter->has_uid && (!p->has_uid || p->uid != filter->uid))
                 return false;
-        if (query->raw && !filter->cgroup)
+        if ((query->raw || query->brief) && !filter->cgroup)
                 return true;
         if (!cgroup_read(io, s, filter->cgroup, p, dir))
                 return false;
-        if (query->raw || p->kernel)
+        if (query->raw || query->brief || p->kernel)
                 return true;
         cmdline_read(io, s, p, dir);
         n = procio_link_of(io, dir, "exe", p->pid, &text);

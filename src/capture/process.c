@@ -21,8 +21,8 @@
 static void gap_process(
         struct snapshot *s, const struct pwhy_query *query, pid_t pid, const char *why, bool hides)
 {
-        const char *what =
-                query->all ? "processes" : arena_printf(s->arena, "process %d", (int)pid);
+        const char *what = query_takes_all(query) ? "processes"
+                                                  : arena_printf(s->arena, "process %d", (int)pid);
 
         snapshot_gap(s, what ? what : "a process", why, NULL, hides);
 }

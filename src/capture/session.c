@@ -95,7 +95,7 @@ static bool pays(const struct pwhy_query *q)
 {
         size_t n = 0;
 
-        if (!q->raw || q->all || q->has_reasons || q->blocked_for_ns)
+        if (!q->raw || query_takes_all(q) || q->has_reasons || q->blocked_for_ns)
                 return true;
         if (q->main_thread)
                 return q->n_targets > CROWD;
@@ -251,7 +251,7 @@ static struct taskiter_scope scope_of(const struct pwhy_query *q)
         char *end;
         long pid;
 
-        if (q->n_targets != 1 || q->all)
+        if (q->n_targets != 1 || query_takes_all(q))
                 return scope;
         pid = strtol(q->targets[0], &end, 10);
         /* Of a TID that is no PID the whole process is not found so. */

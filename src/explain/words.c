@@ -424,6 +424,8 @@ static void add_word(struct line *l, const char *word, size_t len, const struct 
         } else if (word_is(word, len, "pending")) {
                 if (o && o->has_pending && o->pending)
                         add(l, ", %u request%s pending", o->pending, o->pending > 1 ? "s" : "");
+                if (o && o->requests)
+                        add(l, ", waiting for files: %s", o->requests);
         } else if (word_is(word, len, "about")) {
                 if (t->call.object && t->call.object->path)
                         add(l, "%.300s", t->call.object->path);

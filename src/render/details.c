@@ -333,12 +333,27 @@ static void profile_write(struct page *p, const struct profile *profile, unsigne
         }
 }
 
+/* Of the end of chains: how many. Without a look at everything it would be a number of nothing. */
+static void behind_write(struct page *p, const struct group *g, unsigned indent)
+{
+        size_t n = 0;
+
+        for (size_t i = 0; p->whole && i < g->n_threads; i++)
+                n += g->threads[i]->n_behind;
+        if (n > 0)
+                label_cut(p, indent, "behind", STYLE_PLAIN,
+                        page_join(p, page_number(p, n), n == 1 ? " thread waits" : " threads wait",
+                                " for ", g->n_threads == 1 ? "it" : "these", ", directly or not",
+                                NULL));
+}
+
 static void facts_write(struct page *p, const struct group *g, unsigned indent)
 {
         const struct thread *t = g->threads[0];
 
         owners_write(p, t, indent);
         chain_write(p, t, indent);
+        behind_write(p, g, indent);
         if (t->wait.object)
                 members_write(p, t->wait.object, indent);
         evidence_write(p, &t->wait, indent);

@@ -142,7 +142,8 @@ static void graph_put(struct drawing *w, const struct forest *f, const struct lo
                 const struct thread *t = b->threads[0];
 
                 /* Who waits for any of several, and keeps nobody waiting, is how programs rest. */
-                if ((b->bears || t->toward) && lookup_thread(l, t->tid, &place))
+                if ((b->bears || t->toward || t->behind == BESIDE_ASKED) &&
+                        lookup_thread(l, t->tid, &place))
                         node_draw(w, place, b);
         }
         /* Owners that are drawn for the sake of an edge have no edges but those. */

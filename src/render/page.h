@@ -21,6 +21,7 @@ struct page {
         struct arena *scratch; /* for one block; see page_block() */
         bool colour;
         bool no_kernel;   /* kernel stacks are left out */
+        bool whole;       /* everything was looked at: who waits for whom is known of all */
         unsigned columns; /* 0: lines have no end */
         unsigned margin;  /* columns kept free for a mark */
         unsigned column;  /* where the next character goes */

@@ -444,6 +444,7 @@ int render_text(FILE *out, const struct snapshot *s, const struct snapshot *prev
                 return r;
         }
         page.no_kernel = s->no_kernel;
+        page.whole = s->all;
         if (summary_is_due(s) && !previous) {
                 r = blocks_write(&page, s, &marks, namesakes);
                 first = false;

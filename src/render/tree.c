@@ -181,6 +181,75 @@ static void gaps_write(struct page *p, const struct snapshot *s, bool first)
                 gap_write(p, g);
 }
 
+/* Of those that were asked for, who waits for any of several and keeps nobody waiting. */
+static bool is_alone(const struct forest *f, const struct thread *t)
+{
+        size_t n;
+
+        if (!t->asked || !t->matched || !t->wait.n_on || t->toward || t->deadlocked)
+                return false;
+        forest_above(f, t, &n);
+        return n == 0;
+}
+
+static bool alone_write(
+        struct page *p, const struct forest *f, const struct snapshot *s, bool first)
+{
+        size_t n = 0;
+
+        for_each_process(process, s) {
+                for_each_thread(t, process) {
+                        if (!is_alone(f, t) || n++ >= BRANCHES_SHOWN || !page_block(p))
+                                continue;
+                        if (n == 1 && !first)
+                                page_end(p);
+                        root_write(p, f, t);
+                }
+        }
+        if (n > BRANCHES_SHOWN)
+                left_out_write(p, "", n - BRANCHES_SHOWN);
+        return first && !n;
+}
+
+/* Whose chain leads elsewhere stands there. */
+static bool is_beside_asked(const struct thread *t)
+{
+        return t->matched && t->behind == BESIDE_ASKED && !t->toward;
+}
+
+/*
+ * They are in no tree: where any of several can act, no chain leads to one of these. Of each it is
+ * said how else it could go on.
+ */
+static bool beside_write(struct page *p, const struct snapshot *s, bool first)
+{
+        size_t n = 0, n_shown = 0;
+
+        for_each_process(process, s)
+                for_each_thread(t, process)
+                        n += is_beside_asked(t);
+        if (n == 0)
+                return first;
+        if (!first)
+                page_end(p);
+        line_write(p, STYLE_DIM, "these could be helped by them, or by somebody else:");
+        for_each_process(process, s) {
+                for_each_thread(t, process) {
+                        const struct branch b = { (const struct thread *[]){ t }, 1, false };
+
+                        if (!is_beside_asked(t))
+                                continue;
+                        if (n_shown < BRANCHES_SHOWN && page_block(p))
+                                branch_write(p, "", ++n_shown == n, &b,
+                                        t->root == t ? page_join(p, "; ", chain_branch(p, t), NULL)
+                                                     : "");
+                }
+        }
+        if (n > n_shown)
+                left_out_write(p, "", n - n_shown);
+        return false;
+}
+
 int render_graph(FILE *out, const struct snapshot *s, bool colour, unsigned columns)
 {
         struct forest f;
@@ -211,6 +280,8 @@ int render_graph(FILE *out, const struct snapshot *s, bool colour, unsigned colu
                 line_write(&p, STYLE_DIM,
                         page_join(&p, "… and ", page_number(&p, f.n_roots - ROOTS_SHOWN),
                                 " more roots", NULL));
+        first = alone_write(&p, &f, s, first);
+        first = beside_write(&p, s, first);
         if (first)
                 line_write(&p, STYLE_PLAIN, "nobody is seen to wait for anybody");
         some_write(&p, s);

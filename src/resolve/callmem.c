@@ -13,6 +13,7 @@
 #include "base/procio.h"
 #include "model.h"
 #include "resolve/flockmem.h"
+#include "resolve/pagecache.h"
 #include "resolve/syscall.h"
 
 #define STRING_LEN 256
@@ -130,7 +131,8 @@ static int socketcall_unfold(struct procio *io, struct thread *t, int dir)
         return 0;
 }
 
-int callmem_read(struct procio *io, struct arena *a, struct thread *t, int dir)
+int callmem_read(
+        struct procio *io, struct arena *a, struct pagecache *futexes, struct thread *t, int dir)
 {
         struct call *c = &t->call;
         pid_t pid = t->process->pid;
@@ -148,8 +150,11 @@ int callmem_read(struct procio *io, struct arena *a, struct thread *t, int dir)
                 c->memory[i] = (struct call_memory){ 0 };
                 if (!len)
                         continue;
-                n = c->desc->args[i] == 's' ? string_read(io, dir, pid, c->args[i], buffer, len)
-                                            : procio_memory(io, dir, pid, c->args[i], buffer, len);
+                if (c->desc->args[i] == 's')
+                        n = string_read(io, dir, pid, c->args[i], buffer, len);
+                else
+                        n = pagecache_read(c->desc->args[i] == 'w' ? futexes : NULL, io, dir, pid,
+                                c->args[i], buffer, len);
                 if (n <= 0) {
                         /* A set that cannot be seen is not an empty one. */
                         if (n < 0 && (n != -EFAULT || c->desc->args[i] == 'e'))

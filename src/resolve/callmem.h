@@ -3,6 +3,7 @@
 #pragma once
 
 struct arena;
+struct pagecache;
 struct procio;
 struct thread;
 
@@ -12,4 +13,5 @@ struct thread;
  * for longer than the watch allows. A refusal sets call->memory_refused and returns its
  * negative errno; 0 otherwise.
  */
-int callmem_read(struct procio *io, struct arena *a, struct thread *t, int dir);
+int callmem_read(
+        struct procio *io, struct arena *a, struct pagecache *futexes, struct thread *t, int dir);

@@ -75,24 +75,6 @@ static void pidfd_parse(const struct fd_view *v, struct object *o)
                 o->comm = arena_strn(v->arena, text, (size_t)(text[n - 1] == '\n' ? n - 1 : n));
 }
 
-static bool uring_match(const struct fd_view *v)
-{
-        return is_anon(v, "io_uring");
-}
-
-/* "SqHead:\t7", "CqTail:\t5": 32-bit counters of requests taken and completions posted */
-static void uring_parse(const struct fd_view *v, struct object *o)
-{
-        uint64_t taken, completed;
-
-        if (!fdinfo_number(v->info, "SqHead", 10, &taken) ||
-                !fdinfo_number(v->info, "CqTail", 10, &completed))
-                return;
-        o->pending = (uint32_t)taken - (uint32_t)completed;
-        /* One request may complete many times: then the difference says nothing. */
-        o->has_pending = o->pending <= INT32_MAX;
-}
-
 /* Those of which nothing more is told here than their kind. */
 static const char *anon_kind(const struct fd_view *v)
 {
@@ -124,6 +106,5 @@ static void anon_parse(const struct fd_view *v, struct object *o)
 
 const struct fd_kind fd_kind_eventfd = { "eventfd", eventfd_match, eventfd_parse };
 const struct fd_kind fd_kind_timerfd = { "timerfd", timerfd_match, timerfd_parse };
-const struct fd_kind fd_kind_uring = { "io_uring", uring_match, uring_parse };
 const struct fd_kind fd_kind_pidfd = { "process", pidfd_match, pidfd_parse };
 const struct fd_kind fd_kind_anon = { NULL, anon_match, anon_parse };

@@ -30,9 +30,6 @@
 #define TIME_MAX_NS (5 * NS_PER_S)
 #define TABLES_MAX 16 /* of one process */
 
-/* The first PID namespace: PROC_PID_INIT_INO (include/linux/proc_ns.h), since 3.8. */
-static const char FIRST_PID_NS[] = "pid:[4026531836]";
-
 struct pass {
         struct procio *io;
         struct fdscan *scan;
@@ -92,14 +89,6 @@ static bool is_enough(struct pass *p)
         return true;
 }
 
-static bool is_outside(struct procio *io)
-{
-        const char *link;
-
-        return procio_live(io) && procio_link(io, procio_root(io), "self/ns/pid", &link) > 0 &&
-               strcmp(link, FIRST_PID_NS) == 0;
-}
-
 /* False: it cannot be said without its link. */
 static bool file_entry(const struct wire_file *f, struct fd_entry *ret, bool *ret_wanted)
 {
@@ -139,7 +128,7 @@ static int file_add(void *arg, const struct wire_file *f)
 
 static bool files_open(struct pass *p)
 {
-        if (!p->files_tried && is_outside(p->io))
+        if (!p->files_tried && procio_outermost(p->io))
                 fileiter_new(&p->files);
         p->files_tried = true;
         return p->files;
@@ -402,7 +391,7 @@ int fdscan_new(
         }
         free(p.met);
         fileiter_free(p.files);
-        scan.blind = !d || !p.init_seen || !is_outside(io);
+        scan.blind = !d || !p.init_seen || !procio_outermost(io);
         scan.at_ns = p.end_ns - TIME_MAX_NS;
         if (scan.n)
                 qsort(scan.entries, scan.n, sizeof(*scan.entries), entry_compare);

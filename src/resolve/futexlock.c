@@ -74,8 +74,7 @@ static bool view_read(void *arg, uint64_t address, void *buffer, size_t len)
 {
         struct resolver *r = arg;
 
-        return procio_memory(resolver_io(r), resolver_dir(r), resolver_process_of(r)->pid, address,
-                       buffer, len) == (ssize_t)len;
+        return resolver_futex(r, address, buffer, len) == (ssize_t)len;
 }
 
 /* One read, so that all of the lock is of one moment, as far as memory has such. */
@@ -100,8 +99,7 @@ static bool view_make(struct resolver *r, const struct thread *t, struct lock_vi
         v->read = view_read;
         v->arg = r;
         v->before = v->address % PAGE < LOCK_BEFORE ? v->address % PAGE : LOCK_BEFORE;
-        n = procio_memory(resolver_io(r), resolver_dir(r), t->process->pid, v->address - v->before,
-                v->bytes, v->before + LOCK_BEHIND);
+        n = resolver_futex(r, v->address - v->before, v->bytes, v->before + LOCK_BEHIND);
         if (n < (ssize_t)(v->before + sizeof(uint32_t)))
                 return false;
         v->behind = (size_t)n - v->before;

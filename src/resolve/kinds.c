@@ -2,6 +2,7 @@
 /* The registry of fd kinds, asked from the top. */
 #include "resolve/kinds.h"
 
+#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,6 +55,10 @@ void fd_kind_apply(const struct fd_view *v, struct object *o)
         if (fdinfo_number(v->info, "mnt_id", 10, &n) && n <= INT_MAX) { /* since 3.15 */
                 o->mount_id = (int)n;
                 o->has_mount_id = true;
+        }
+        if (fdinfo_number(v->info, "flags", 8, &n)) {
+                o->access = (int)(n & O_ACCMODE);
+                o->has_access = true;
         }
         for (size_t i = 0; i < ARRAY_SIZE(fd_kinds); i++) {
                 if (!fd_kinds[i]->match(v))

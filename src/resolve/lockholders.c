@@ -1,214 +1,168 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What fdinfo showed is kept with the fd that showed it, so that the next waiter costs one
- * reading. Every time it is read again: a holder is named for now, not for a moment ago.
+ * A lock belongs to an open file (flock, OFD, lease) or to a process (POSIX). Whoever has the file
+ * open can give its lock up; of several locks each has to be given up. So what was found is sorted
+ * by lock first. Every time it is read again: a holder is named for now, not for a moment ago.
  */
 #include "resolve/lockholders.h"
 
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include <linux/kcmp.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
-#include "base/cleanup.h"
-#include "base/clock.h"
 #include "base/procio.h"
-#include "resolve/call.h"
 #include "resolve/children.h"
-#include "resolve/fdscan.h"
+#include "resolve/locksearch.h"
 #include "resolve/locktext.h"
 #include "resolve/resolver.h"
 
-/*
- * Spent on others' fds, over a whole snapshot: of CPU time, so that the search ends at the
- * same place on a busy machine, but not for ever.
- */
-#define SEARCH_NS (300 * NS_PER_MS)
-#define SEARCH_WALL_NS (2 * NS_PER_S)
-#define HELD_MAX 65536
+#define FOUND_MAX 64
 
-struct held { /* a lock as the fdinfo of its holder showed it */
-        pid_t pid, tid;
-        int fd;
-        bool spread; /* who shares its open file was looked for */
-        struct lock_line line;
+struct found {
+        size_t held[FOUND_MAX]; /* places in the search */
+        size_t lock[FOUND_MAX]; /* the first of these that shows the same lock */
+        size_t n;
+        bool more;
 };
 
-void lock_search_done(struct lock_search *s)
+static bool lock_same_bytes(const struct lock_line *a, const struct lock_line *b)
 {
-        free(s->held);
-        *s = (struct lock_search){ .held = NULL };
+        return a->type == b->type && a->write == b->write && a->start == b->start &&
+               a->end == b->end;
 }
 
-static void held_add(struct lock_search *s, const struct held *h)
+/*
+ * Of two processes, or fds: is it one lock? Who took it tells them apart. Where nothing does, they
+ * are taken for one, of which any holder is enough: that builds no deadlock that is none.
+ */
+static bool held_same(struct procio *io, const struct held *a, const struct held *b)
 {
-        if (s->n_held == s->room_held) {
-                size_t room = s->room_held ? s->room_held * 2 : 64;
-                struct held *grown =
-                        room > HELD_MAX ? NULL : realloc(s->held, room * sizeof(*grown));
+        if (a->line.type != b->line.type)
+                return false;
+        if (a->line.pid > 0 && b->line.pid > 0 && a->line.pid != b->line.pid)
+                return false;
+        if (a->line.type == LOCK_POSIX)
+                return a->pid == b->pid || a->line.pid > 0;
+        if (!procio_live(io))
+                return true;
+        return syscall(SYS_kcmp, a->tid, b->tid, KCMP_FILE, a->fd, b->fd) <= 0;
+}
 
-                if (!grown) {
-                        s->cut = true;
+static bool stands_against(struct resolver *r, const struct held *h, const struct lock_line *wanted)
+{
+        if (!lock_same_file(&h->line, wanted) || !lock_conflicts(&h->line, wanted))
+                return false;
+        if (h->line.type == LOCK_LEASE && !h->line.breaking)
+                return false;
+        /* Against itself a process's POSIX locks never stand. */
+        return h->line.type != LOCK_POSIX || wanted->type != LOCK_POSIX ||
+               h->pid != resolver_process_of(r)->pid;
+}
+
+static void found_collect(const struct lock_search *s, struct resolver *r,
+        const struct lock_line *wanted, struct found *ret)
+{
+        struct procio *io = resolver_io(r);
+
+        ret->n = 0;
+        ret->more = false;
+        for (size_t i = 0; i < s->n_held && !ret->more; i++) {
+                const struct held *h = &s->held[i];
+                size_t lock = ret->n;
+
+                if (!stands_against(r, h, wanted) || !held_still(io, h))
+                        continue;
+                if (ret->n == FOUND_MAX) {
+                        ret->more = true;
                         return;
                 }
-                s->held = grown;
-                s->room_held = room;
+                for (size_t k = 0; k < ret->n && lock == ret->n; k++)
+                        if (ret->lock[k] == k && held_same(io, &s->held[ret->held[k]], h))
+                                lock = k;
+                ret->held[ret->n] = i;
+                ret->lock[ret->n++] = lock;
         }
-        s->held[s->n_held++] = *h;
 }
 
-static int number_name(const char *name)
+/* Does the list's line stand in the way of what is wanted? */
+static bool line_counts(
+        struct resolver *r, const struct lock_line *line, const struct lock_line *wanted)
 {
-        char *end;
-        long n = strtol(name, &end, 10);
+        const struct held as_held = { .pid = line->pid, .line = *line };
 
-        return *name >= '0' && *name <= '9' && !*end && n <= INT32_MAX ? (int)n : -1;
+        return !line->blocked && stands_against(r, &as_held, wanted);
 }
 
-static bool time_is_up(struct lock_search *s)
+/* A lock is seen once for each fd that has it. */
+static bool is_first_of_lock(const struct lock_search *s, const struct found *f, size_t at)
 {
-        int64_t wall = clock_ns(CLOCK_MONOTONIC) - s->start_wall_ns;
-        int64_t cpu = clock_ns(CLOCK_THREAD_CPUTIME_ID) - s->start_ns;
-
-        if (s->spent_ns + cpu < SEARCH_NS && s->spent_wall_ns + wall < SEARCH_WALL_NS)
-                return false;
-        s->cut = true;
+        for (size_t i = 0; i < at; i++)
+                if (f->lock[i] == f->lock[at] &&
+                        lock_same_bytes(&s->held[f->held[i]].line, &s->held[f->held[at]].line))
+                        return false;
         return true;
 }
 
-static void time_start(struct lock_search *s)
+/* Lines of OFD locks may be equal: then there have to be as many locks. */
+static bool line_is_found(const struct lock_search *s, const struct locks_held *locks,
+        const struct found *f, size_t at)
 {
-        s->start_wall_ns = clock_ns(CLOCK_MONOTONIC);
-        s->start_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
-}
+        const struct lock_line *line = &locks->lines[at];
+        size_t n_lines = 0, n_found = 0;
 
-static void time_stop(struct lock_search *s)
-{
-        s->spent_wall_ns += clock_ns(CLOCK_MONOTONIC) - s->start_wall_ns;
-        s->spent_ns += clock_ns(CLOCK_THREAD_CPUTIME_ID) - s->start_ns;
-}
+        for (size_t i = 0; i <= at; i++)
+                n_lines += !locks->lines[i].blocked && locks->lines[i].pid == line->pid &&
+                           lock_same_file(&locks->lines[i], line) &&
+                           lock_same_bytes(&locks->lines[i], line);
+        for (size_t i = 0; i < f->n; i++) {
+                const struct lock_line *held = &s->held[f->held[i]].line;
 
-/*
- * Locks are on what has a path. Of epoll sets and their like, fdinfo takes locks of theirs that
- * somebody stuck may hold, and so it may of these devices.
- */
-static bool fd_may_have_lock(struct procio *io, const struct fd_ref *ref)
-{
-        const char *link;
-
-        return procio_fd_link(io, ref, &link) > 0 && link[0] == '/' &&
-               strncmp(link, "/dev/fuse", 9) != 0 && strncmp(link, "/dev/dri/", 9) != 0;
-}
-
-/* All locks of one table of fds; how many fds it has. A recorded tree has one a process. */
-static size_t table_search(struct lock_search *s, struct procio *io, int dir, pid_t pid, pid_t tid)
-{
-        struct held h = { .pid = pid, .tid = tid };
-        _cleanup_closedir_ DIR *d = NULL;
-        struct dirent *e;
-        char path[48];
-        size_t n = 0;
-        int fd;
-
-        snprintf(path, sizeof(path), "task/%d/fdinfo", (int)tid);
-        fd = openat(dir, procio_live(io) ? path : "fdinfo", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        d = fd < 0 ? NULL : fdopendir(fd);
-        if (!d) {
-                s->refused |= errno == EACCES || errno == EPERM;
-                if (fd >= 0)
-                        close(fd);
-                return 0;
+                n_found += held->pid == line->pid && lock_same_bytes(held, line) &&
+                           is_first_of_lock(s, f, i);
         }
-        while (!time_is_up(s) && (e = readdir(d))) { /* NOLINT(concurrency-mt-unsafe) */
-                struct fd_ref ref = { dir, pid, tid, number_name(e->d_name) };
-                const char *text;
-                ssize_t r;
+        return n_found >= n_lines;
+}
 
-                n += ref.fd >= 0;
-                if (ref.fd < 0 || !fd_may_have_lock(io, &ref))
+/* Who took them, as far as the list tells. True: some were looked at. */
+static bool takers_search(struct lock_search *s, struct resolver *r, const struct locks_held *locks,
+        const struct lock_line *wanted, const struct found *f)
+{
+        bool looked = false;
+
+        for (size_t i = 0; i < locks->n; i++) {
+                if (locks->lines[i].pid <= 0 || !line_counts(r, &locks->lines[i], wanted) ||
+                        line_is_found(s, locks, f, i))
                         continue;
-                r = procio_fd_info(io, &ref, &text);
-                s->refused |= r == -EACCES || r == -EPERM;
-                if (r <= 0)
+                lock_search_process(s, r, locks->lines[i].pid);
+                looked = true;
+        }
+        return looked;
+}
+
+static bool sharers_search(struct lock_search *s, struct resolver *r, const struct found *f)
+{
+        bool looked = false;
+
+        for (size_t i = 0; i < f->n; i++) {
+                const struct held *h = &s->held[f->held[i]];
+
+                if (h->spread || h->line.type == LOCK_POSIX)
                         continue;
-                h.fd = ref.fd;
-                while (lock_info_next(&text, &h.line))
-                        held_add(s, &h);
+                lock_search_sharers(s, r, f->held[i]);
+                looked = true;
         }
-        return n;
+        return looked;
 }
 
-/* The main thread's table is that of all, unless it has exited before the others. */
-static void process_search(struct lock_search *s, struct procio *io, pid_t pid)
+static bool some_missed(const struct lock_search *s, struct resolver *r,
+        const struct locks_held *locks, const struct lock_line *wanted, const struct found *f)
 {
-        _cleanup_close_ int dir = procio_open_process(io, pid);
-        _cleanup_closedir_ DIR *d = NULL;
-        struct dirent *e;
-        int fd;
-
-        if (dir < 0 || table_search(s, io, dir, pid, pid) || !procio_live(io))
-                return;
-        fd = openat(dir, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        d = fd < 0 ? NULL : fdopendir(fd);
-        if (!d) {
-                if (fd >= 0)
-                        close(fd);
-                return;
-        }
-        while (!time_is_up(s) && (e = readdir(d))) { /* NOLINT(concurrency-mt-unsafe) */
-                int tid = number_name(e->d_name);
-
-                if (tid > 0 && tid != pid && table_search(s, io, dir, pid, tid))
-                        return;
-        }
-}
-
-/* Locks that the fdinfo of one fd shows. */
-static void entry_search(
-        struct lock_search *s, struct procio *io, int dir, const struct fd_entry *e)
-{
-        struct held h = { .pid = e->pid, .tid = e->tid, .fd = e->fd };
-        struct fd_ref ref = { dir, e->pid, e->tid, e->fd };
-        const char *text;
-        ssize_t r;
-
-        if (!fd_may_have_lock(io, &ref))
-                return;
-        r = procio_fd_info(io, &ref, &text);
-        s->refused |= r == -EACCES || r == -EPERM;
-        while (r > 0 && lock_info_next(&text, &h.line))
-                held_add(s, &h);
-}
-
-static void all_search(struct lock_search *s, struct procio *io, const struct fdscan *scan)
-{
-        static const enum fd_class classes[] = { FD_PTS, FD_PATH };
-        int dir = -1;
-        pid_t pid = 0;
-
-        for (size_t c = 0; c < ARRAY_SIZE(classes); c++) {
-                size_t n;
-                const struct fd_entry *e = fdscan_class(scan, classes[c], &n);
-
-                for (size_t i = 0; i < n && !time_is_up(s); i++) {
-                        if (e[i].pid != pid) {
-                                if (dir >= 0)
-                                        close(dir);
-                                pid = e[i].pid;
-                                dir = procio_open_process(io, pid);
-                        }
-                        if (dir >= 0)
-                                entry_search(s, io, dir, &e[i]);
-                }
-        }
-        if (dir >= 0)
-                close(dir);
-        s->cut |= scan->cut;
-        s->refused |= scan->refused;
-        s->blind = scan->blind;
+        if (f->more)
+                return true;
+        for (size_t i = 0; i < locks->n; i++)
+                if (line_counts(r, &locks->lines[i], wanted) && !line_is_found(s, locks, f, i))
+                        return true;
+        return false;
 }
 
 static void holder_add(struct resolver *r, struct holders *to, pid_t pid)
@@ -226,126 +180,24 @@ static void holder_add(struct resolver *r, struct holders *to, pid_t pid)
                 };
 }
 
-/* Does this fd still have the lock? */
-static bool held_still(struct procio *io, const struct held *h)
+void lock_holders(struct lock_search *s, struct resolver *r, const struct locks_held *locks,
+        const struct lock_line *wanted, struct holders *ret)
 {
-        _cleanup_close_ int dir = procio_open_process(io, h->pid);
-        struct fd_ref ref = { dir, h->pid, h->tid, h->fd };
-        struct lock_line line;
-        const char *text;
+        struct found f;
 
-        if (dir < 0 || procio_fd_info(io, &ref, &text) <= 0)
-                return false;
-        while (lock_info_next(&text, &line))
-                if (line.type == h->line.type && lock_same_file(&line, &h->line) &&
-                        line.write == h->line.write && line.start == h->line.start &&
-                        line.end == h->line.end)
-                        return true;
-        return false;
-}
+        *ret = (struct holders){ .n = 0 };
+        found_collect(s, r, wanted, &f);
+        if (!s->searched && takers_search(s, r, locks, wanted, &f))
+                found_collect(s, r, wanted, &f);
+        if (!s->searched && sharers_search(s, r, &f))
+                found_collect(s, r, wanted, &f);
+        if ((locks->some_hidden || some_missed(s, r, locks, wanted, &f)) && lock_search_all(s, r))
+                found_collect(s, r, wanted, &f);
+        for (size_t i = 0; i < f.n; i++) {
+                pid_t pid = s->held[f.held[i]].pid;
 
-/* Of what was seen in fdinfo (of one process, or of all: pid 0), who has such a lock? */
-static bool holders_among(struct lock_search *s, struct resolver *r, pid_t pid,
-        const struct lock_line *lock, const struct lock_line *wanted, struct holders *to)
-{
-        bool found = false;
-
-        for (size_t i = 0; i < s->n_held; i++) {
-                const struct held *h = &s->held[i];
-
-                if ((pid && h->pid != pid) || h->line.type != lock->type ||
-                        !lock_same_file(&h->line, lock) || !lock_conflicts(&h->line, wanted))
-                        continue;
-                /* Against itself a process's POSIX locks never stand. */
-                if (lock->type == LOCK_POSIX && wanted->type == LOCK_POSIX &&
-                        h->pid == resolver_process_of(r)->pid)
-                        continue;
-                if (!held_still(resolver_io(r), h))
-                        continue;
-                holder_add(r, to, h->pid);
-                found = true;
+                holder_add(r, ret, pid);
+                ret->shared |= pid != s->held[f.held[f.lock[i]]].pid;
         }
-        return found;
-}
-
-/*
- * Of flock and OFD locks the open file is the owner, which other processes may have as well: any of
- * them can unlock it. A file that is the same has the same name.
- */
-static void sharers_search(
-        struct lock_search *s, struct resolver *r, pid_t pid, const struct lock_line *lock)
-{
-        struct procio *io = resolver_io(r);
-        const struct fdscan *scan = lock->type == LOCK_POSIX ? NULL : resolver_fdscan(r);
-
-        if (!scan)
-                return;
-        for (size_t i = 0, known = s->n_held; i < known; i++) {
-                const struct held h = s->held[i];
-                _cleanup_close_ int dir = -1;
-                struct fd_ref ref;
-                const char *link;
-                uint32_t name;
-                size_t n;
-                const struct fd_entry *e = fdscan_class(scan, FD_PATH, &n);
-
-                if (h.spread || h.pid != pid || !lock_same_file(&h.line, lock))
-                        continue;
-                s->held[i].spread = true;
-                dir = procio_open_process(io, pid);
-                ref = (struct fd_ref){ dir, pid, h.tid, h.fd };
-                if (dir < 0 || procio_fd_link(io, &ref, &link) <= 0)
-                        continue;
-                name = fdscan_name(link);
-                for (size_t k = 0; k < n && !time_is_up(s); k++) {
-                        _cleanup_close_ int other = -1;
-
-                        if (e[k].name != name || e[k].pid == pid)
-                                continue;
-                        other = procio_open_process(io, e[k].pid);
-                        if (other >= 0)
-                                entry_search(s, io, other, &e[k]);
-                }
-        }
-        s->refused |= scan->refused;
-        s->cut |= scan->cut;
-        s->blind = scan->blind;
-}
-
-void lock_holders(struct lock_search *s, struct resolver *r, const struct lock_line *lock,
-        const struct lock_line *wanted, struct holders *to)
-{
-        struct procio *io = resolver_io(r);
-
-        if (lock->pid > 0) {
-                bool found = holders_among(s, r, lock->pid, lock, wanted, to);
-
-                if (lock->type != LOCK_POSIX)
-                        resolver_fdscan(r); /* by its own bounds, not by those of this search */
-                time_start(s);
-                if (!found && !s->searched) {
-                        process_search(s, io, lock->pid);
-                        found = holders_among(s, r, lock->pid, lock, wanted, to);
-                }
-                if (found && !s->searched)
-                        sharers_search(s, r, lock->pid, lock);
-                time_stop(s);
-                if (found) {
-                        holders_among(s, r, 0, lock, wanted, to);
-                        return;
-                }
-        }
-        if (!s->searched && resolver_snapshot(r)->locks_searched) {
-                s->cut = true;
-        } else if (!s->searched) {
-                const struct fdscan *scan = resolver_fdscan(r);
-
-                s->searched = resolver_snapshot(r)->locks_searched = true;
-                s->n_held = 0;
-                time_start(s);
-                if (scan)
-                        all_search(s, io, scan);
-                time_stop(s);
-        }
-        holders_among(s, r, 0, lock, wanted, to);
+        ret->missed = locks->some_hidden || some_missed(s, r, locks, wanted, &f);
 }

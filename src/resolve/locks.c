@@ -21,12 +21,14 @@
 #include "resolve/flockmem.h"
 #include "resolve/kinds.h"
 #include "resolve/lockholders.h"
+#include "resolve/locksearch.h"
 #include "resolve/locktext.h"
 #include "resolve/resolver.h"
 #include "resolve/syscall.h"
 #include "symbol/stacktext.h"
 
-#define FRESH_NS (10 * NS_PER_MS) /* a list of this age is not read again */
+#define FRESH_NS (10 * NS_PER_MS) /* a list of this age is not read again for its holders */
+#define CHEAP_NS NS_PER_MS        /* what took no longer to read is, for a waiter */
 #define TEXT_MAX (8U << 20)
 #define LINES_MAX 65536
 
@@ -34,6 +36,8 @@ struct locks {
         struct lock_line *lines; /* of /proc/locks */
         size_t n_lines;
         int64_t read_at; /* 0: not yet */
+        int64_t cost_ns; /* of reading it */
+        bool outermost;  /* it leaves out nobody's locks */
         struct lock_search search;
 };
 
@@ -42,6 +46,7 @@ struct request { /* what the thread asks for, as far as its call tells */
         pid_t pid;
         bool has_mode, has_range;
         uint64_t inode; /* 0: not known */
+        uint64_t mount; /* 0: not known */
         bool has_device;
         uint32_t major, minor;
 };
@@ -85,15 +90,21 @@ static char *list_read(struct procio *io, size_t *ret_len)
         return text;
 }
 
-static bool list_refresh(struct locks *l, struct procio *io)
+/*
+ * Who has just begun to wait is in no list that is older, not even by a moment: only where it is
+ * long does it have to be good for several threads.
+ */
+static bool list_refresh(struct locks *l, struct procio *io, bool for_waiter)
 {
         _cleanup_free_ char *text = NULL;
         struct lock_line *lines;
         size_t len, n;
         int64_t now = clock_ns(CLOCK_MONOTONIC);
 
-        if (l->read_at && now - l->read_at < FRESH_NS)
+        if (l->read_at && now - l->read_at < FRESH_NS && !(for_waiter && l->cost_ns < CHEAP_NS))
                 return false;
+        if (!l->read_at)
+                l->outermost = procio_outermost(io) || !procio_live(io);
         text = list_read(io, &len);
         if (!text || lock_lines_parse(text, len, LINES_MAX, &lines, &n) < 0)
                 return false;
@@ -101,6 +112,7 @@ static bool list_refresh(struct locks *l, struct procio *io)
         l->lines = lines;
         l->n_lines = n;
         l->read_at = now;
+        l->cost_ns = clock_ns(CLOCK_MONOTONIC) - now;
         return true;
 }
 
@@ -148,38 +160,8 @@ static const struct lock_line *waiter_find(const struct locks *l, const struct r
         return found;
 }
 
-/* All locks that stand against the request, not just the one that the kernel saw first. */
-static void holders_find(
-        struct locks *l, struct resolver *r, const struct request *q, struct holders *to)
-{
-        for (size_t i = 0; i < l->n_lines; i++) {
-                const struct lock_line *lock = &l->lines[i];
-                size_t before = to->n;
-                bool self = to->self;
-
-                if (lock->blocked || !lock_same_file(lock, &q->line) ||
-                        !lock_conflicts(lock, &q->line))
-                        continue;
-                if (lock->type == LOCK_LEASE && !lock->breaking)
-                        continue;
-                if (lock->type == LOCK_POSIX && q->line.type == LOCK_POSIX && lock->pid == q->pid)
-                        continue;
-                to->self = false;
-                lock_holders(&l->search, r, lock, &q->line, to);
-                to->missed |= to->n == before && !to->self;
-                /* Processes that share an open file share its lock: any can unlock it. */
-                to->shared |= to->n - before + to->self > 1;
-                to->self |= self;
-        }
-        /* Its own process cannot help it while another one can. */
-        if (!to->n && to->self)
-                to->owners[to->n++] = (struct owner){
-                        .pid = q->pid, .comm = resolver_process_of(r)->comm, .role = ROLE_HOLDER
-                };
-}
-
 /* "36 35 98:0 /mnt1 /mnt2 rw …": the device that belongs to the fd's "mnt_id:". */
-static void device_read(struct resolver *r, uint64_t mount, struct request *q)
+static void device_read(struct resolver *r, struct request *q)
 {
         struct procio *io = resolver_io(r);
         const char *text;
@@ -192,7 +174,7 @@ static void device_read(struct resolver *r, uint64_t mount, struct request *q)
                 unsigned long long id;
                 unsigned major, minor;
 
-                if (sscanf(line, "%llu %*d %u:%u", &id, &major, &minor) == 3 && id == mount) {
+                if (sscanf(line, "%llu %*d %u:%u", &id, &major, &minor) == 3 && id == q->mount) {
                         q->has_device = true;
                         q->major = major;
                         q->minor = minor;
@@ -207,7 +189,7 @@ static bool request_make(struct resolver *r, const struct thread *t, struct requ
 {
         static const char leases[] = "__break_lease|break_lease";
         const struct call *c = &t->call;
-        uint64_t mount = 0, position = 0;
+        uint64_t position = 0;
         struct flock_wanted wanted;
         const char *info = NULL;
         struct fd_ref ref;
@@ -230,7 +212,7 @@ static bool request_make(struct resolver *r, const struct thread *t, struct requ
         if (procio_fd_info(resolver_io(r), &ref, &info) <= 0)
                 info = NULL;
         fdinfo_number(info, "ino", 10, &q->inode);
-        fdinfo_number(info, "mnt_id", 10, &mount);
+        fdinfo_number(info, "mnt_id", 10, &q->mount);
         fdinfo_number(info, "pos", 10, &position);
         if (flock_wanted(c, position, &wanted)) {
                 q->has_mode = true;
@@ -241,8 +223,8 @@ static bool request_make(struct resolver *r, const struct thread *t, struct requ
                         q->line.end = wanted.end;
                 }
         }
-        if (q->line.type == LOCK_OFD && mount)
-                device_read(r, mount, q);
+        if (q->line.type == LOCK_OFD && q->mount)
+                device_read(r, q);
         return true;
 }
 
@@ -279,15 +261,84 @@ static void gap_note(struct resolver *r, const struct locks *l)
         else if (l->search.refused)
                 snapshot_gap(s, what, "open files of other users' processes are not shown",
                         "run pwhy with sudo", false);
+        else if (l->read_at && !l->outermost)
+                snapshot_gap(s, what, "processes outside of this PID namespace are not shown",
+                        "run pwhy on the host", false);
+}
+
+/* Where the list has no line of it: is all of it known from its call? */
+static bool request_is_whole(const struct request *q)
+{
+        return q->inode && q->has_device && q->has_mode && q->line.type != LOCK_LEASE &&
+               (q->line.type == LOCK_FLOCK || q->has_range);
+}
+
+/* From the line of the waiter: the file and bytes that its call did not tell. */
+static void request_complete(
+        struct request *q, const struct lock_line *line, const struct lock_line *file)
+{
+        q->line = *line;
+        q->line.has_file = true;
+        q->line.major = file->major;
+        q->line.minor = file->minor;
+        q->line.inode = file->inode;
+}
+
+/*
+ * Inside of a PID namespace the list has no locks of those who took them outside, or took them and
+ * ended, and none of their waiters. But what is asked for, the call tells, too.
+ */
+static bool request_complete_alone(struct resolver *r, const struct locks *l, struct request *q)
+{
+        if (!l->read_at || l->outermost)
+                return false;
+        if (!q->has_device && q->mount)
+                device_read(r, q);
+        if (!request_is_whole(q))
+                return false;
+        q->line.has_file = true;
+        q->line.major = q->major;
+        q->line.minor = q->minor;
+        q->line.inode = q->inode;
+        return true;
+}
+
+/* False: nothing is known of the lock that it wants. */
+static bool holders_find(
+        struct locks *l, struct resolver *r, struct request *q, struct holders *ret)
+{
+        const struct request asked = *q;
+
+        for (bool again = false;; again = true) {
+                const struct lock_line *line = waiter_find(l, &asked);
+                bool known = line;
+
+                *q = asked;
+                *ret = (struct holders){ .n = 0 };
+                if (line)
+                        request_complete(q, line, line_file(l, line));
+                else if (again)
+                        known = request_complete_alone(r, l, q);
+                if (known) {
+                        const struct locks_held held = { l->lines, l->n_lines, !l->outermost };
+
+                        lock_holders(&l->search, r, &held, &q->line, ret);
+                }
+                /* Since the list was read, others may have got the lock. */
+                if (again || (line && (ret->n || ret->self) && !ret->missed))
+                        return known;
+                if (!list_refresh(l, resolver_io(r), !line) && line)
+                        return known;
+        }
 }
 
 void locks_resolve(struct resolver *r, struct thread *t)
 {
         struct locks **slot = resolver_locks(r), *l = *slot;
-        const struct lock_line *line;
-        struct holders holders = { .n = 0 };
+        struct holders holders;
         struct object *o;
         struct request q;
+        bool known;
 
         if (!strchr("SD", t->state) || !request_make(r, t, &q))
                 return;
@@ -295,22 +346,15 @@ void locks_resolve(struct resolver *r, struct thread *t)
                 l = *slot = calloc(1, sizeof(*l));
         if (!l)
                 return;
-        line = waiter_find(l, &q);
-        if (!line && list_refresh(l, resolver_io(r)))
-                line = waiter_find(l, &q);
-        if (line) {
-                const struct lock_line *file = line_file(l, line);
-
-                q.line = *line;
-                q.line.has_file = true;
-                q.line.major = file->major;
-                q.line.minor = file->minor;
-                q.line.inode = file->inode;
-                holders_find(l, r, &q, &holders);
-                if (!holders.n)
-                        gap_note(r, l);
-        }
-        o = object_make(r, &t->call, &q, line);
+        known = holders_find(l, r, &q, &holders);
+        /* Its own process cannot help it while another one can. */
+        if (!holders.n && holders.self)
+                holders.owners[holders.n++] = (struct owner){
+                        .pid = q.pid, .comm = resolver_process_of(r)->comm, .role = ROLE_HOLDER
+                };
+        if (!holders.n)
+                gap_note(r, l);
+        o = object_make(r, &t->call, &q, known);
         if (!o)
                 return;
         o->owners = arena_dup(

@@ -41,10 +41,8 @@ static bool is_wanted(int access, enum direction direction)
 }
 
 static void entry_add(struct peers *p, const struct thread *t, const struct fd_entry *entry,
-        enum direction direction, struct ends *e)
+        int access, enum direction direction, struct ends *e)
 {
-        int access = peer_is_open(p, entry) ? peer_access(p, entry) : -1;
-
         /* What was closed meanwhile may have been handed to somebody else before. */
         if (access < 0)
                 e->whole = false;
@@ -58,6 +56,13 @@ static void entry_add(struct peers *p, const struct thread *t, const struct fd_e
         ends_add(p, e, entry->pid, ROLE_PEER);
 }
 
+/* The fd that it waits with: that was looked at already. */
+static bool is_itself(const struct thread *t, const struct object *o, const struct fd_entry *entry)
+{
+        return o->has_access && entry->pid == t->process->pid && entry->fd == o->fd &&
+               (entry->tid == t->tid || t->process->n_alive == 1);
+}
+
 void peer_pipe(struct peers *p, const struct thread *t, const struct object *o,
         enum direction direction, struct ends *e)
 {
@@ -65,7 +70,9 @@ void peer_pipe(struct peers *p, const struct thread *t, const struct object *o,
         const struct fd_entry *entries = fdscan_find(p->scan, FD_PIPE, o->inode, &n);
 
         for (size_t i = 0; o->inode && i < n; i++)
-                entry_add(p, t, &entries[i], direction, e);
+                entry_add(p, t, &entries[i],
+                        is_itself(t, o, &entries[i]) ? o->access : peer_access(p, &entries[i], o),
+                        direction, e);
 }
 
 /* By the name, and then the inode that fdinfo tells (since 5.14): paths differ by mount namespace.
@@ -84,6 +91,7 @@ void peer_fifo(struct peers *p, const struct thread *t, const struct object *o,
                 if (entries[i].name == name &&
                         fdinfo_number(peer_fdinfo(p, &entries[i]), "ino", 10, &inode) &&
                         inode == o->inode)
-                        entry_add(p, t, &entries[i], direction, e);
+                        entry_add(
+                                p, t, &entries[i], peer_access(p, &entries[i], NULL), direction, e);
         }
 }

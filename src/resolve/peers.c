@@ -101,11 +101,16 @@ void ends_add(struct peers *p, struct ends *e, pid_t pid, enum role role)
 const char *peer_fdinfo(struct peers *p, const struct fd_entry *entry)
 {
         struct procio *io = resolver_io(p->resolver);
-        _cleanup_close_ int dir = procio_open_process(io, entry->pid);
-        struct fd_ref ref = { dir, entry->pid, entry->tid, entry->fd };
         const char *text;
+        char path[64];
 
-        return dir >= 0 && procio_fd_info(io, &ref, &text) > 0 ? text : NULL;
+        if (procio_live(io))
+                snprintf(path, sizeof(path), "%d/task/%d/fdinfo/%d", (int)entry->pid,
+                        (int)entry->tid, entry->fd);
+        else
+                snprintf(path, sizeof(path), "%d/fdinfo/%d", (int)entry->pid, entry->fd);
+        return procio_read(io, procio_root(io), path, entry->pid, HANG_FILE, &text) > 0 ? text
+                                                                                        : NULL;
 }
 
 bool peer_is_open(struct peers *p, const struct fd_entry *entry)
@@ -126,12 +131,22 @@ bool peer_is_open(struct peers *p, const struct fd_entry *entry)
         return fdscan_link(link, &now) && now.class == entry->class && now.number == entry->number;
 }
 
-int peer_access(struct peers *p, const struct fd_entry *entry)
+/* One reading says how it is open and what it is, since fdinfo has the inode (5.14). */
+int peer_access(struct peers *p, const struct fd_entry *entry, const struct object *o)
 {
-        uint64_t flags;
+        const char *text = peer_fdinfo(p, entry);
+        uint64_t flags, inode, mount;
 
-        return fdinfo_number(peer_fdinfo(p, entry), "flags", 8, &flags) ? (int)(flags & O_ACCMODE)
-                                                                        : -1;
+        if (!fdinfo_number(text, "flags", 8, &flags))
+                return -1;
+        if (o && o->file_inode && o->has_mount_id && fdinfo_number(text, "ino", 10, &inode) &&
+                fdinfo_number(text, "mnt_id", 10, &mount)) {
+                if (inode != o->file_inode || mount != (uint64_t)o->mount_id)
+                        return -1;
+        } else if (!peer_is_open(p, entry)) {
+                return -1;
+        }
+        return (int)(flags & O_ACCMODE);
 }
 
 /* A message queue is a file like any other, but for the calls that use it. */

@@ -47,11 +47,13 @@ void peers_resolve(struct resolver *r);
 void ends_add(struct peers *p, struct ends *e, pid_t pid, enum role role);
 /* Text of an entry's fdinfo, until the next read; NULL. */
 const char *peer_fdinfo(struct peers *p, const struct fd_entry *entry);
-/* O_RDONLY, O_WRONLY, O_RDWR; -1: not known. */
 /* Is it still open there? When the scan is older than this look, it may not be. */
 bool peer_is_open(struct peers *p, const struct fd_entry *entry);
-
-int peer_access(struct peers *p, const struct fd_entry *entry);
+/*
+ * How, O_RDONLY, O_WRONLY, O_RDWR; -1: not any more, or not known. o: what it must be, of a kind
+ * that is in one mount only, or NULL.
+ */
+int peer_access(struct peers *p, const struct fd_entry *entry, const struct object *o);
 
 void peer_pipe(struct peers *p, const struct thread *t, const struct object *o,
         enum direction direction, struct ends *e);

@@ -10,6 +10,7 @@
 
 struct kept;
 struct locks;
+struct pagecache;
 struct procio;
 struct process;
 struct snapshot;
@@ -34,6 +35,7 @@ struct resolver {
         struct storage *storage;
         struct locks *locks;
         struct tids *tids;
+        struct pagecache *futexes; /* of the process in hand */
         struct kept *kept; /* of the process in hand */
         pid_t kept_tid;    /* a thread that has this table of fds */
         bool kept_own;     /* the thread in hand is known to have it too */

@@ -25,6 +25,7 @@
 #include "resolve/fuse.h"
 #include "resolve/futexlock.h"
 #include "resolve/locks.h"
+#include "resolve/pagecache.h"
 #include "resolve/peers.h"
 #include "resolve/resolver-parts.h"
 #include "resolve/sockets.h"
@@ -49,6 +50,7 @@ int resolver_new(struct procio *io, struct snapshot *s, struct socket_query **qu
                 free(r);
                 return -ENOMEM;
         }
+        r->futexes = pagecache_new();
         privilege_read(&r->privilege, !procio_live(io));
         *ret_resolver = r;
         return 0;
@@ -62,6 +64,7 @@ void resolver_free(struct resolver *r)
         storage_free(r->storage);
         locks_free(r->locks);
         tids_free(r->tids);
+        pagecache_free(r->futexes);
         free(r);
 }
 
@@ -108,6 +111,11 @@ const char *resolver_file(struct resolver *r, const char *path)
 ssize_t resolver_path(struct resolver *r, const char *path, const char **ret_text)
 {
         return procio_link_of(r->io, r->dir, path, r->process->pid, ret_text);
+}
+
+ssize_t resolver_futex(struct resolver *r, uint64_t address, void *buffer, size_t len)
+{
+        return pagecache_read(r->futexes, r->io, r->dir, r->process->pid, address, buffer, len);
 }
 
 struct snapshot *resolver_snapshot(struct resolver *r)
@@ -168,6 +176,7 @@ void resolver_process(void *arg, struct process *p, int dir)
         struct resolver *r = arg;
 
         resolver_fds_clear(r);
+        pagecache_clear(r->futexes);
         r->kept_tid = 0;
         r->no_kcmp = false;
         r->process = p;
@@ -206,7 +215,13 @@ void resolver_thread(void *arg, struct thread *t, int dir)
         if (t->state == 'Z' && t->process->ppid > 0 && !t->process->parent_comm)
                 t->process->parent_comm = children_comm(r, t->process->ppid);
         cgroups_resolve(r, t);
-        error = callmem_read(r->io, r->snapshot->arena, t, dir);
+        /*
+         * All threads of a sample held still from then on, or will be read again, one by one. Of
+         * files each thread's time begins when it is read.
+         */
+        if (t->from_files || t->moved)
+                pagecache_clear(r->futexes);
+        error = callmem_read(r->io, r->snapshot->arena, r->futexes, t, dir);
         call_resolve(r, t);
         if (!resolver_fds_check(r, t->tid)) {
                 r->refused = false;

@@ -7,6 +7,8 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 struct fdscan;
@@ -52,4 +54,6 @@ struct procio *resolver_io(struct resolver *r);
 struct snapshot *resolver_snapshot(struct resolver *r);
 /* What all processes have open; read when it is first asked for. NULL: no memory. */
 const struct fdscan *resolver_fdscan(struct resolver *r);
+/* Memory that the thread in hand waits on, or what is around it: as procio_memory(). */
+ssize_t resolver_futex(struct resolver *r, uint64_t address, void *buffer, size_t len);
 struct tids **resolver_tids(struct resolver *r); /* kept for tids.c; NULL at first */

@@ -405,7 +405,7 @@ int select_targets(struct procio *io, struct arena *a, const struct pwhy_query *
         _cleanup_free_ struct target *targets = NULL;
         struct choice choice = { 0 };
         struct selection s = { 0 };
-        bool names = query->all;
+        bool names = query_takes_all(query);
         size_t n_pids = 0;
         pid_t number;
         int r;
@@ -434,7 +434,13 @@ int select_targets(struct procio *io, struct arena *a, const struct pwhy_query *
                         s.unmatched[s.n_unmatched++] = sentence;
         }
         choice_unique(&choice);
-        if (query->all) {
+        if (query_takes_all(query) && !query->all) {
+                s.n_named = choice.n;
+                s.named = arena_dup(a, choice.targets, (choice.n + 1) * sizeof(*choice.targets));
+                if (!s.named)
+                        return -ENOMEM;
+        }
+        if (query_takes_all(query)) {
                 choice.n = 0;
                 for (size_t i = 0; i < n_pids; i++) {
                         if (pids[i] == self[0] || pids[i] == self[1])

@@ -23,6 +23,8 @@ struct target {
 struct selection {              /* lives in the arena */
         struct target *targets; /* in order of PID, TID; without duplicates */
         size_t n_targets;
+        struct target *named; /* where all are taken, those that were asked for; NULL: all were */
+        size_t n_named;
         const char **unmatched; /* a sentence for each target that matched nothing */
         size_t n_unmatched;
 };

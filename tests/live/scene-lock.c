@@ -3,6 +3,7 @@
 #include "scene.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/file.h>
 #include <sys/prctl.h>
@@ -11,6 +12,9 @@
 #include <unistd.h>
 
 enum how { FLOCK, POSIX, OFD };
+
+/* Who is in a PID namespace of its own. */
+enum where { HOLDER_INSIDE = 1, WAITER_INSIDE };
 
 static void lock_take(int fd, int how, bool wait)
 {
@@ -84,6 +88,38 @@ static void flock_inherited(struct stage *st, int how)
                 (int)holder);
 }
 
+/* The numbers that holder and waiter have for themselves are not those that others know them by. */
+static void flock_inside(struct stage *st, int where)
+{
+        const char *path = stage_path(st, "locked");
+        int fd = (int)MUST(open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+        int ours = (int)MUST(open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC));
+        pid_t holder, pid;
+
+        if (where == HOLDER_INSIDE)
+                NEED(st, unshare(CLONE_NEWPID));
+        holder = child_start(st);
+        if (holder == 0) {
+                lock_take((int)MUST(open(path, O_RDWR | O_CLOEXEC)), FLOCK, false);
+                shared_set(st, 0, 1);
+                for (;;)
+                        pause();
+        }
+        shared_wait(st, 0);
+        if (where == HOLDER_INSIDE)
+                MUST(setns(ours, CLONE_NEWPID));
+        else
+                NEED(st, unshare(CLONE_NEWPID));
+        pid = child_start(st);
+        if (pid == 0) {
+                lock_take(fd, FLOCK, true);
+                child_end();
+        }
+        wait_call(st, pid, SYS_flock, -1);
+        stage_ready(st, pid, pid, "fd=%d path=%s inode=%lu holder=%d", fd, path, fd_inode(fd),
+                (int)holder);
+}
+
 /* It has opened the file twice, and has the lock by the other opening: it waits for itself. */
 static void flock_self(struct stage *st, int how)
 {
@@ -102,18 +138,26 @@ static void flock_self(struct stage *st, int how)
 
 #define SHARERS 3
 
-/* Several have the lock together; one that wants it alone waits for them all. */
-static void flock_shared(struct stage *st, int how)
+/* For reading, to the file's end. */
+static void lock_share(int fd, int how)
+{
+        struct flock lock = { .l_type = F_RDLCK, .l_whence = SEEK_SET };
+
+        MUST(how == FLOCK ? flock(fd, LOCK_SH)
+                          : fcntl(fd, how == POSIX ? F_SETLK : F_OFD_SETLK, &lock));
+}
+
+/* Several have a lock each, together; one that wants it alone waits for them all. */
+static void lock_shared(struct stage *st, int how)
 {
         const char *path = stage_path(st, "locked");
         int fd = (int)MUST(open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600));
         pid_t pid, sharers[SHARERS];
 
-        (void)how;
         for (unsigned i = 0; i < SHARERS; i++) {
                 sharers[i] = child_start(st);
                 if (sharers[i] == 0) {
-                        MUST(flock((int)MUST(open(path, O_RDWR | O_CLOEXEC)), LOCK_SH));
+                        lock_share((int)MUST(open(path, O_RDWR | O_CLOEXEC)), how);
                         shared_set(st, i, 1);
                         for (;;)
                                 pause();
@@ -122,10 +166,36 @@ static void flock_shared(struct stage *st, int how)
         }
         pid = child_start(st);
         if (pid == 0) {
-                lock_take(fd, FLOCK, true);
+                lock_take(fd, how, true);
                 child_end();
         }
-        wait_call(st, pid, SYS_flock, -1);
+        wait_call(st, pid, how == FLOCK ? SYS_flock : SYS_fcntl, -1);
+        stage_ready(st, pid, pid, "fd=%d path=%s inode=%lu holder=%d,%d,%d", fd, path, fd_inode(fd),
+                (int)sharers[0], (int)sharers[1], (int)sharers[2]);
+}
+
+/* Several have one lock: children of whoever took it, with its open file. */
+static void lock_forked(struct stage *st, int how)
+{
+        const char *path = stage_path(st, "locked");
+        int fd = (int)MUST(open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+        int locked = (int)MUST(open(path, O_RDWR | O_CLOEXEC));
+        pid_t pid, sharers[SHARERS];
+
+        lock_take(locked, how, false);
+        for (unsigned i = 0; i < SHARERS; i++) {
+                sharers[i] = child_start(st);
+                if (sharers[i] == 0)
+                        for (;;)
+                                pause();
+        }
+        close(locked);
+        pid = child_start(st);
+        if (pid == 0) {
+                lock_take(fd, how, true);
+                child_end();
+        }
+        wait_call(st, pid, how == FLOCK ? SYS_flock : SYS_fcntl, -1);
         stage_ready(st, pid, pid, "fd=%d path=%s inode=%lu holder=%d,%d,%d", fd, path, fd_inode(fd),
                 (int)sharers[0], (int)sharers[1], (int)sharers[2]);
 }
@@ -188,7 +258,14 @@ static void lease_open(struct stage *st, int how)
 const struct scene scenes_lock[] = {
         { "flock", lock_run, FLOCK, "flock(2) held by another process" },
         { "flock-self", flock_self, FLOCK, "flock(2) held by the process itself" },
-        { "flock-shared", flock_shared, 0, "flock(2) that three processes share" },
+        { "flock-shared", lock_shared, FLOCK, "flock(2), three processes have one each" },
+        { "posix-lock-shared", lock_shared, POSIX, "F_SETLKW, three processes have one each" },
+        { "ofd-lock-shared", lock_shared, OFD, "F_OFD_SETLKW, three processes have one each" },
+        { "flock-forked", lock_forked, FLOCK, "flock(2) that three processes share" },
+        { "ofd-lock-forked", lock_forked, OFD, "F_OFD_SETLKW, a lock that three processes share" },
+        { "flock-holder-inside", flock_inside, HOLDER_INSIDE,
+                "flock(2), the holder is in a PID namespace of its own" },
+        { "flock-waiter-inside", flock_inside, WAITER_INSIDE, "flock(2), the waiter is" },
         { "flock-inherited", flock_inherited, 0,
                 "flock(2) of a process that is gone, by its child" },
         { "posix-lock-thread", posix_thread, 0, "fcntl(F_SETLKW), held by a thread of a process" },

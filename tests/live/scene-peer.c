@@ -112,6 +112,47 @@ static void address_set(const char *host)
         close(fd);
 }
 
+/* Each has connected its socket to the other's. */
+static void udp_between(struct stage *st, int how)
+{
+        struct sockaddr_in a = address_make("10.99.0.1", 4711);
+        struct sockaddr_in b = address_make("10.99.0.2", 4712);
+        pid_t server, client;
+
+        (void)how;
+        server = child_start(st);
+        if (server == 0) {
+                int fd;
+
+                NEED(st, unshare(CLONE_NEWNET));
+                cable_make(st, (pid_t)shared_wait(st, 0));
+                address_set("10.99.0.1");
+                fd = (int)MUST(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+                MUST(bind(fd, (struct sockaddr *)&a, sizeof(a)));
+                MUST(connect(fd, (struct sockaddr *)&b, sizeof(b)));
+                shared_set(st, 1, 1);
+                for (;;)
+                        pause();
+        }
+        client = child_start(st);
+        if (client == 0) {
+                char byte;
+                int fd;
+
+                NEED(st, unshare(CLONE_NEWNET));
+                shared_set(st, 0, (uint64_t)getpid());
+                shared_wait(st, 1);
+                address_set("10.99.0.2");
+                fd = (int)MUST(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+                MUST(bind(fd, (struct sockaddr *)&b, sizeof(b)));
+                MUST(connect(fd, (struct sockaddr *)&a, sizeof(a)));
+                (void)!recv(fd, &byte, 1, 0);
+                child_end();
+        }
+        wait_call(st, client, SYS_recvfrom, -1);
+        stage_ready(st, client, client, "fd=3 peer=%d", server);
+}
+
 /* Two network namespaces with a cable between them, as containers have. */
 static void tcp_between(struct stage *st, int how)
 {
@@ -291,6 +332,7 @@ static void tty_container(struct stage *st, int how)
 
 const struct scene scenes_peer[] = {
         { "tcp-between-netns", tcp_between, 0, "recv(2), the peer is in another network" },
+        { "udp-between-netns", udp_between, 0, "recv(2) of UDP, the peer is in another network" },
         { "tcp-backlog", tcp_backlog, 0, "recv(2), the server has not accepted it" },
         { "udp-connected", udp_connected, 1, "recv(2), two sockets connected to each other" },
         { "udp-bound", udp_connected, 0, "recv(2), the peer is bound and not connected" },

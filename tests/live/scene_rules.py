@@ -20,7 +20,7 @@ RULES = {
     "tcp-send": "tcp-send tcp-write tcp6-send",
     "datagram-receive":
         "udp-recvfrom udp6-recvfrom udp-recvmmsg raw-recv netlink-recv packet-recv "
-        "udp-connected udp-bound",
+        "udp-connected udp-bound udp-between-netns",
     "vsock-accept": "vsock-accept",
     "unix-accept": "unix-accept unix-accept-abstract unix-accept-forged unix-seqpacket-accept",
     "unix-receive": "unix-recv unix-socketpair-read",
@@ -102,9 +102,11 @@ RULES = {
     "pipe-lock": "pipe-mutex",
     "seccomp-notify": "seccomp-accept",
     "fanotify-permission": "fanotify-open",
-    "flock": "flock flock-self flock-shared flock-inherited",
-    "posix-lock": "posix-lock-thread posix-lock",
-    "ofd-lock": "ofd-lock",
+    "flock":
+        "flock flock-self flock-shared flock-forked flock-inherited flock-holder-inside "
+        "flock-waiter-inside",
+    "posix-lock": "posix-lock-thread posix-lock posix-lock-shared",
+    "ofd-lock": "ofd-lock ofd-lock-shared ofd-lock-forked",
     "lease": "lease-open",
     "fuse": "fuse-open fuse-stat fuse-read fuse-write fuse-readdir fuse-fault",
     "fuse-mount": "fuse-read-page",

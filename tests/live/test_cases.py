@@ -113,7 +113,7 @@ def pipeline_with_a_stopped_member():
             wait_asleep(tail), wait_asleep(yes)
             text = show(tail)
             check(re.search(rf"root cause: tr \(pid {tr}\) is stopped by a job-control signal", text), text)
-            text = show("--graph", yes, tr, tail)
+            text = show("--graph", tr)
             check_equal(len(re.findall(r"^[├└]─ (?:yes|tail) ", text, re.M)), 2, text)
         finally:
             for pid in (yes, tr, tail):
@@ -392,6 +392,36 @@ def python_queue_that_nobody_fills():
                 check(thread["wait"]["reason"] == "read", thread["wait"])
                 check(process.pid in {o["pid"] for o in thread["wait"]["on"]}, thread["wait"])
                 show(worker)
+            finally:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(worker, signal.SIGKILL)
+
+
+@test
+def python_queue_that_is_joined_too_early():
+    """multiprocessing.Queue: who joins a worker before the queue is empty waits for ever: so does the
+    worker's thread that fills the pipe. It says so in Python's documentation."""
+    code = ("import multiprocessing as m\ndef run(q):\n  q.put(b'x' * 1000000)\n"
+            "if __name__ == '__main__':\n  m.set_start_method('fork')\n  q = m.Queue()\n"
+            "  p = m.Process(target=run, args=(q,)); p.start(); p.join()")
+    with directory() as d:
+        (d / "queue_user.py").write_text(code)
+        with running(sys.executable, d / "queue_user.py", **QUIET) as process:
+            wait_until(lambda: any(len(os.listdir(f"/proc/{pid}/task")) == 2
+                                   for pid in children_of(process.pid)), "a worker and its feeder")
+            worker = children_of(process.pid)[0]
+            feeder = max(map(int, os.listdir(f"/proc/{worker}/task")))
+            wait_asleep(process.pid), wait_asleep(worker, feeder)
+            try:
+                found = {t["tid"]: t["wait"] for t in document(process.pid, worker)["threads"]}
+                check_equal([(o["pid"], o["role"]) for o in found[process.pid]["on"]],
+                            [(worker, "child")], found)
+                check_equal(found[feeder]["reason"], "write", found)
+                check(process.pid in {o["pid"] for o in found[feeder]["on"]}, found)
+                # Nobody has a lock of Python: whether the worker could go on is not known.
+                check_equal(document(process.pid, worker)["deadlocks"], [], "deadlocks")
+                show(process.pid)
+                show(feeder)
             finally:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(worker, signal.SIGKILL)

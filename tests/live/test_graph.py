@@ -474,6 +474,61 @@ def views():
 
 
 @test
+def who_waits_for_a_target():
+    """Named alone, the holder has all behind it; the middle of a chain its own part of it."""
+    with tangle("chain-flock", 4) as actors, tangle("chain-flock", 2) as others:
+        lines = pwhy("--graph", actors[2][0]).decode().splitlines()
+        check_equal([re.search(r"\(pid (\d+)\)", line)[1] for line in lines[:4]],
+                    [str(pid) for pid, _ in reversed(actors)], lines)
+        lines = pwhy("--graph", actors[0][0]).decode().splitlines()
+        check(not any(f"(pid {pid})" in line for line in lines for pid in pids(others)), lines)
+        check("looked for" not in "".join(lines), lines)
+        root = pwhy("--root", actors[3][0]).decode()
+        check(re.search(rf"^ +3  tangle \(pid {actors[3][0]}\) ", root, re.M), root)
+        dot = pwhy("--format=dot", actors[3][0]).decode()
+        check(f"t{actors[0][1]} -> t{actors[1][1]} " in dot, dot)
+        # A filter leaves some of the machine out, so that it cannot be said.
+        text = pwhy("--graph", "--state=SD", actors[3][0], status=ANY).decode()
+        check("who else waits for these was not looked for" in text, text)
+    with tangle("ring-flock", 2) as actors, tangle("ring-flock", 2) as others:
+        # The deadlock of others is not what was asked for.
+        text = pwhy("--graph", actors[0][0], status=(DEADLOCK,)).decode()
+        check(not any(f"(pid {pid})" in text for pid in pids(others)), text)
+    with tangle("ring-flock", 2), tangle("chain-flock", 2) as actors:
+        text = pwhy("--graph", actors[0][0], status=(SHOWN, PARTLY)).decode()
+        check("deadlock" not in text, text)
+
+
+@test
+def who_waits_for_any_thread_of_a_target():
+    """It is not known which of the server's threads has to act: no chain leads to it."""
+    need_root()
+    code = """
+import socket, threading, time
+listener = socket.socket()
+listener.bind(("127.0.0.1", 0))
+listener.listen()
+threading.Thread(target=time.sleep, args=(1000,)).start()
+print(listener.getsockname()[1], flush=True)
+client, _ = listener.accept()
+listener.accept()
+"""
+    with running("python3", "-c", code, stdout=subprocess.PIPE, text=True) as server:
+        port = int(server.stdout.readline())
+        client = f"import socket; socket.create_connection(('127.0.0.1', {port})).recv(1)"
+        with running("python3", "-c", client) as process:
+
+            def told():
+                text = pwhy("--graph", server.pid, status=ANY).decode()
+                return re.search(rf"helped by them.*\n.* python3 \(pid {process.pid}\) .*"
+                                 rf"any thread of python3 \(pid {server.pid}\)", text)
+
+            wait_until(told, "the client is told of")
+            text = pwhy("--graph", process.pid, status=ANY).decode()
+            check(re.match(rf"python3 \(pid {process.pid}\) has been waiting for data", text), text)
+
+
+@test
 def svg():
     with tangle("chain-flock", 2) as actors:
         if not shutil.which("dot"):

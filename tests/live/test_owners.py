@@ -1,16 +1,21 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Live test of whom pwhy names for the locks of C++, and what it says of objects that nobody has.
+"""Live test of whom pwhy names for the locks of C++, and for file locks from inside of a PID
+namespace, and what it says of objects that nobody has.
 
 Python standard library only.
 """
 import contextlib
+import fcntl
 import json
+import os
 import re
 import subprocess
+import tempfile
 
 from livetest import (
-    built, check, check_equal, main, pwhy, running, test, threads_of, wait_asleep)
+    Skip, built, check, check_equal, command, main, need_root, pwhy, running, test, threads_of,
+    wait_asleep)
 
 WAITERS = 3
 
@@ -83,6 +88,55 @@ def semaphore():
 @test
 def barrier():
     check_nobody("barrier", ("barrier", "futex"), ("barrier", "futex"))
+
+
+def inside(script):
+    """What a shell prints that is the first process of a PID namespace of its own."""
+    done = subprocess.run(["unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c",
+                           script], stdin=subprocess.DEVNULL, capture_output=True, timeout=60,
+                          check=False)
+    if done.stderr.startswith(b"unshare:"):
+        raise Skip(done.stderr.decode(errors="replace"))
+    return done.stdout.decode()
+
+
+def check_inside(scene, *options):
+    """A scene and pwhy, both inside."""
+    text = inside(f"sleep 1000 | {built('tests/scene')} {scene} > {{0}} & "
+                  f"until grep -q ^ready {{0}}; do sleep 0.01; done; cat {{0}}; "
+                  f"pid=$(sed 's/ready pid=\\([0-9]*\\).*/\\1/' {{0}}); "
+                  f"{' '.join(command('--json', *options))} $pid"
+                  .replace("{0}", f"/tmp/pwhy-inside-{os.getpid()}"))
+    os.unlink(f"/tmp/pwhy-inside-{os.getpid()}")
+    ready, document = text.split("\n", 1)
+    facts = dict(word.split("=", 1) for word in ready.split()[1:])
+    found = [t["wait"] for t in json.loads(document)["threads"]
+             if t["tid"] == int(facts["tid"])]
+    check_equal([sorted(o["pid"] for o in w["on"]) for w in found],
+                [sorted(map(int, facts["holder"].split(",")))], f"{scene}: {found}")
+
+
+@test
+def file_locks_inside():
+    """/proc/locks has none whose taker is not there: who took it and ended, above all."""
+    need_root()
+    for scene in "flock-inherited", "flock", "flock-forked", "ofd-lock", "posix-lock":
+        check_inside(scene)
+        check_inside(scene, "--source=proc")
+
+
+@test
+def file_lock_of_somebody_outside():
+    """Who has it cannot be seen from there, and this is said. From outside it can be."""
+    need_root()
+    with tempfile.NamedTemporaryFile() as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        script = f"flock {file.name} true & until grep -q locks_lock /proc/$!/stack; do " \
+                 f"sleep 0.01; done; {' '.join(command('--json'))} $!"
+        document = json.loads(inside(script))
+        check_equal([t["wait"]["on"] for t in document["threads"]], [[]], document)
+        check(any("outside of this PID namespace" in gap["why"]
+                  for gap in document["capture"]["missing"]), document["capture"]["missing"])
 
 
 if __name__ == "__main__":

@@ -268,6 +268,18 @@ def check_stale(evidence, ready, thread):
         raise Failure("an eventfd that still is what was added", json.dumps(wait))
 
 
+def check_each(evidence, _ready, thread):
+    """Each has a lock of its own: all have to give it up."""
+    if evidence.root and thread["wait"].get("on_any", False):
+        raise Failure("that each must act", thread["wait"])
+
+
+def check_any(evidence, _ready, thread):
+    """All have one lock: any of them can give it up."""
+    if evidence.root and not thread["wait"].get("on_any", False):
+        raise Failure("that any can act", thread["wait"])
+
+
 def check_self(evidence, ready, thread):
     """The holder is the process that waits, and people are told so."""
     wait = thread["wait"]
@@ -480,6 +492,7 @@ ROWS = {
     "tcp-between-netns": TCP_RECEIVE,
     "tcp-backlog": TCP_RECEIVE,
     "udp-connected": Row("receive", "udp", "fd local remote", on="peer peer"),
+    "udp-between-netns": Row("receive", "udp", "fd", on="peer peer"),
     "udp-bound": Row("receive", "udp", "fd local remote", on="peer peer"),
     # Only where all of the machine is in sight it is certain that nobody else can.
     "pipe-self": Row("read", "pipe", "fd", deadlock=True),
@@ -533,8 +546,14 @@ ROWS = {
     "flock": Row("lock", "flock", "fd path inode", holder=True),
     "flock-self": Row("lock", "flock", "fd path inode", holder=True, check=check_self,
                       deadlock=True),
-    "flock-shared": Row("lock", "flock", "fd path inode", holder=True),
+    "flock-shared": Row("lock", "flock", "fd path inode", holder=True, check=check_each),
+    "posix-lock-shared": Row("lock", "posix-lock", "fd path inode", holder=True, check=check_each),
+    "ofd-lock-shared": Row("lock", "ofd-lock", "fd path inode", holder=True, check=check_each),
+    "flock-forked": Row("lock", "flock", "fd path inode", holder=True, check=check_any),
+    "ofd-lock-forked": Row("lock", "ofd-lock", "fd path inode", holder=True, check=check_any),
     "flock-inherited": Row("lock", "flock", "fd path inode", holder=True),
+    "flock-holder-inside": Row("lock", "flock", "fd path inode", holder=True),
+    "flock-waiter-inside": Row("lock", "flock", "fd path inode", holder=True),
     "posix-lock": Row("lock", "posix-lock", "fd path inode first_byte last_byte", holder=True),
     "posix-lock-thread": Row("lock", "posix-lock", "fd path inode first_byte last_byte",
                              holder=True),

@@ -289,6 +289,27 @@ static void test_no_fd(void **state)
         assert_true(f->s.gaps->hides);
 }
 
+/* What requests wait for is listed by numbers; lines that do not belong there end the list. */
+static void test_uring(void **state)
+{
+        static const char begin[] = "pos:\t0\nSqHead:\t5\nCqTail:\t2\nUserBufs:\t0\nPollList:\n";
+        struct fixture *f = *state;
+        char info[512];
+
+        fd_add(f, 3, "anon_inode:[io_uring]", NULL, "pos:\t0\nSqHead:\t5\nCqTail:\t2\n");
+        assert_int_equal(fd_object(f, 3)->pending, 3);
+        assert_null(fd_object(f, 3)->requests);
+        snprintf(info, sizeof(info), "%s%s", begin,
+                "  op=22, task_works=0\n  op=13, task_works=0\n  op=49, task_works=1\n"
+                "CqOverflowList:\n  user_data=1, res=0, flags=0\n  op=22, task_works=0\n");
+        fd_add(f, 3, "anon_inode:[io_uring]", NULL, info);
+        assert_string_equal(fd_object(f, 3)->requests, "2 read, 1 accept");
+        snprintf(info, sizeof(info), "%s%s", begin,
+                "  op=99999999999999999999, x\n  op=-1\n  op=\n");
+        fd_add(f, 3, "anon_inode:[io_uring]", NULL, info);
+        assert_null(fd_object(f, 3)->requests);
+}
+
 static void test_pipe(void **state)
 {
         struct fixture *f = *state;
@@ -1151,6 +1172,7 @@ int main(void)
                 RECORDED(test_kinds),
                 RECORDED(test_no_fd),
                 RECORDED(test_pipe),
+                RECORDED(test_uring),
                 RECORDED(test_anon_facts),
                 cmocka_unit_test(test_fdinfo_number),
                 RECORDED(test_epoll),

@@ -13,6 +13,7 @@
 #include "base/arena.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "graph/behind.h"
 #include "graph/chain.h"
 #include "graph/forest.h"
 #include "graph/proof.h"
@@ -193,6 +194,83 @@ static void test_chain(void **state)
         f->s.some = true;
         view_has(f, GRAPH, "\nwho else waits for these was not looked for", true);
         view_has(f, ROOTS, "\nwho else waits for these was not looked for", true);
+}
+
+/* Of a whole machine, its roots say how many wait for them. */
+static void test_behind(void **state)
+{
+        struct fixture *f = *state;
+
+        story(f)->process->next->next->threads->matched = true;
+        chains(f, false);
+        view_has(f, TEXT, "behind", false);
+        f->s.all = true;
+        view_has(f, TEXT, "\n  behind   2 threads wait for it, directly or not\n", true);
+}
+
+/* Who waits for one that was asked for: in the trees, or, where others could act too, below. */
+static void test_asked(void **state)
+{
+        struct fixture *f = *state;
+        struct thread *flock = story(f), *sh = flock->process->next->threads, *poller;
+        struct thread *other = actor(f, 200, "other", REASON_SLEEP, "sleeping");
+
+        poller = actor(f, 201, "poller", REASON_POLL, "waiting for any of 2 file descriptors");
+        waits_for(f, poller, sh);
+        waits_for(f, poller, other);
+        poller->wait.on_any = true;
+        sh->asked = sh->matched = true;
+        sh->process->context = flock->matched = other->matched = poller->matched = false;
+        chains(f, false);
+        assert_int_equal(behind_find(&f->s), 0);
+        assert_int_equal(flock->behind, BEHIND_ASKED);
+        assert_int_equal(other->behind, BEHIND_NOBODY);
+        assert_int_equal(sh->toward->behind, BEHIND_NOBODY);
+        assert_int_equal(poller->behind, BESIDE_ASKED);
+        flock->matched = poller->matched = true;
+        view_equals(f, GRAPH,
+                "backup (pid 91) has been writing to /dev/sdb for 14 min\n"
+                "└─ sh (pid 92) has been waiting for the lock of backup (91) for 4 min 12 s\n"
+                "   └─ flock (pid 93) has been waiting for the lock of sh (92) for 4 min 12 s\n"
+                "\n"
+                "these could be helped by them, or by somebody else:\n"
+                "└─ poller (pid 201) has been waiting for any of 2 file descriptors for 4 min 12 "
+                "s; "
+                "any of several can end this wait\n");
+        /* And of the poller itself, whom it waits for. */
+        sh->asked = sh->matched = flock->matched = false;
+        poller->asked = true;
+        for_each_process(p, &f->s)
+                for_each_thread(t, p)
+                        t->behind = BEHIND_UNKNOWN;
+        assert_int_equal(behind_find(&f->s), 0);
+        view_equals(f, GRAPH,
+                "poller (pid 201) has been waiting for any of 2 file descriptors for 4 min 12 s; "
+                "any "
+                "of several can end this wait\n");
+}
+
+/* A ring is walked once, and answers for all of it. */
+static void test_asked_in_a_ring(void **state)
+{
+        struct fixture *f = *state;
+        struct thread *t[4];
+
+        for (int i = 0; i < 4; i++)
+                t[i] = actor(f, 10 + i, "link", REASON_LOCK, "waiting");
+        for (int i = 0; i < 4; i++)
+                waits_for(f, t[i], t[i == 3 ? 1 : i + 1]);
+        chains(f, true);
+        assert_true(t[0]->deadlocked);
+        assert_int_equal(behind_find(&f->s), 0);
+        for (int i = 0; i < 4; i++) {
+                assert_int_equal(t[i]->behind, BEHIND_NOBODY);
+                t[i]->behind = BEHIND_UNKNOWN;
+        }
+        t[3]->asked = true;
+        assert_int_equal(behind_find(&f->s), 0);
+        for (int i = 0; i < 3; i++)
+                assert_int_equal(t[i]->behind, BEHIND_ASKED);
 }
 
 static void test_clauses(void **state)
@@ -493,6 +571,9 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 TEST(test_chain),
+                TEST(test_behind),
+                TEST(test_asked),
+                TEST(test_asked_in_a_ring),
                 TEST(test_clauses),
                 TEST(test_long_chain),
                 TEST(test_ends),

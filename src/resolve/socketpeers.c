@@ -11,6 +11,7 @@
 
 #include <ctype.h>
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -26,13 +27,16 @@
 #include "resolve/sockets.h"
 #include "resolve/ns.h"
 
-#define SPACES_MAX 64 /* network namespaces looked into */
+#define SPACES_MAX 64    /* network namespaces looked into */
+#define SPACE_PIDS_MAX 4 /* processes by which one is entered */
 
 enum { ESTABLISHED = 1, SYN_SENT = 2, SYN_RECV = 3, CLOSE_WAIT = 8, LISTEN = 10 };
 
 struct space {
         uint64_t inode;
-        pid_t pid;    /* a process in it */
+        pid_t pids[SPACE_PIDS_MAX]; /* processes in it */
+        size_t n_pids;
+        bool more;    /* there are others */
         bool read[2]; /* TCP, UDP */
 };
 
@@ -73,13 +77,33 @@ static int end_compare(const void *a, const void *b)
 
 static void space_add(struct finder *f, uint64_t inode, pid_t pid)
 {
-        for (size_t i = 0; i < f->n_spaces; i++)
-                if (f->spaces[i].inode == inode)
-                        return;
-        if (f->n_spaces == SPACES_MAX)
+        struct space *s = f->spaces, *end = s + f->n_spaces;
+
+        while (s < end && s->inode != inode)
+                s++;
+        if (s == end && f->n_spaces == SPACES_MAX) {
                 f->cut = true;
+                return;
+        }
+        if (s == end)
+                f->spaces[f->n_spaces++] = (struct space){ .inode = inode };
+        if (s->n_pids < SPACE_PIDS_MAX)
+                s->pids[s->n_pids++] = pid;
         else
-                f->spaces[f->n_spaces++] = (struct space){ .inode = inode, .pid = pid };
+                s->more = true;
+}
+
+/* 1: entered; 0: it is our own; -ENOENT: all that were in it have left or ended; -errno. */
+static int space_enter(const struct finder *f, const struct space *s)
+{
+        int r = -ENOENT;
+
+        for (size_t i = 0; i < s->n_pids; i++) {
+                r = namespaces_enter(f->ns, s->inode, s->pids[i]);
+                if (r != -ENOENT && r != -ESRCH)
+                        return r;
+        }
+        return s->more ? -ESTALE : -ENOENT;
 }
 
 static int place_compare(const void *a, const void *b)
@@ -114,9 +138,9 @@ static void spaces_read(struct finder *f, int protocol)
                 if (s->read[protocol])
                         continue;
                 s->read[protocol] = true;
-                entered = namespaces_enter(f->ns, s->inode, s->pid);
+                entered = space_enter(f, s);
                 if (entered < 0) {
-                        f->cut = true;
+                        f->cut |= entered != -ENOENT;
                         continue;
                 }
                 if (sockdiag_ends(&f->ends, protocols[protocol], (uint16_t)i, f->deadline_ns) < 0)

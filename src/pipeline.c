@@ -255,25 +255,11 @@ static bool thread_matches(const struct pwhy_query *query, const struct thread *
         return true;
 }
 
-/* Where all were taken, those that were named. Both are in the order of PIDs. */
-static void asked_mark(const struct selection *selection, struct snapshot *s)
-{
-        const struct target *t = selection->named, *end = t + selection->n_named;
-
-        for_each_process(p, s) {
-                while (!p->context && t < end && t->pid < p->pid)
-                        t++;
-                for (const struct target *u = t; !p->context && u < end && u->pid == p->pid; u++)
-                        for_each_thread(thread, p)
-                                thread->asked |= !u->tid || u->tid == thread->tid;
-        }
-}
-
 static void filter_apply(
         const struct pwhy_query *query, const struct selection *selection, struct snapshot *s)
 {
         if (selection->named)
-                asked_mark(selection, s);
+                selection_ask(selection, s);
         s->n_processes = s->n_threads = s->n_matched = s->n_idle = 0;
         for_each_process(p, s) {
                 if (p->context)

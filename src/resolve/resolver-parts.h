@@ -36,10 +36,10 @@ struct resolver {
         struct locks *locks;
         struct tids *tids;
         struct pagecache *futexes; /* of the process in hand */
-        struct kept *kept; /* of the process in hand */
-        pid_t kept_tid;    /* a thread that has this table of fds */
-        bool kept_own;     /* the thread in hand is known to have it too */
-        bool no_kcmp;      /* the kernel does not compare tables */
+        struct kept *kept;         /* of the process in hand */
+        pid_t kept_tid;            /* a thread that has this table of fds */
+        bool kept_own;             /* the thread in hand is known to have it too */
+        bool no_kcmp;              /* the kernel does not compare tables */
         enum { TABLE_UNASKED, TABLE_ASSUMED, TABLE_OWN } table; /* of the thread in hand */
         struct process *process;
         struct thread *thread;

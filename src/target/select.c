@@ -17,6 +17,7 @@
 #include "base/procio.h"
 #include "base/procfile.h"
 #include "capture/about.h"
+#include "model.h"
 #include "query.h"
 
 #define NAME_MAX_LEN 256
@@ -457,4 +458,18 @@ int select_targets(struct procio *io, struct arena *a, const struct pwhy_query *
                 return -ENOMEM;
         *ret = s;
         return 0;
+}
+
+/* Both are in the order of PIDs. */
+void selection_ask(const struct selection *selection, struct snapshot *s)
+{
+        const struct target *t = selection->named, *end = t + selection->n_named;
+
+        for_each_process(p, s) {
+                while (!p->context && t < end && t->pid < p->pid)
+                        t++;
+                for (const struct target *u = t; !p->context && u < end && u->pid == p->pid; u++)
+                        for_each_thread(thread, p)
+                                thread->asked |= !u->tid || u->tid == thread->tid;
+        }
 }

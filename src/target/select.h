@@ -13,6 +13,7 @@
 struct arena;
 struct procio;
 struct pwhy_query;
+struct snapshot;
 
 struct target {
         pid_t pid;
@@ -35,3 +36,6 @@ struct selection {              /* lives in the arena */
  */
 int select_targets(struct procio *io, struct arena *a, const struct pwhy_query *query,
         const pid_t self[2], struct selection *ret);
+
+/* Where all were taken: thread.asked of those that were named. */
+void selection_ask(const struct selection *selection, struct snapshot *s);

@@ -230,6 +230,37 @@ static void between_run(struct stage *st, int how)
         stage_ready(st, pid, pid, "address=0x%lx holder=%d", look.args[0], holder);
 }
 
+/* A lock for reading and writing between two processes: who writes is in it. */
+static void rwlock_between(struct stage *st, int to_write)
+{
+        pthread_rwlock_t *between = MUST_MAP(
+                mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+        pthread_rwlockattr_t attributes;
+        pid_t holder, pid;
+
+        pthread_rwlockattr_init(&attributes);
+        pthread_rwlockattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
+        pthread_rwlock_init(between, &attributes);
+        holder = child_start(st);
+        if (holder == 0) {
+                pthread_rwlock_wrlock(between);
+                shared_set(st, 0, 1);
+                for (;;)
+                        pause();
+        }
+        shared_wait(st, 0);
+        pid = child_start(st);
+        if (pid == 0) {
+                if (to_write)
+                        pthread_rwlock_wrlock(between);
+                else
+                        pthread_rwlock_rdlock(between);
+                child_end();
+        }
+        wait_call(st, pid, SYS_futex, -1);
+        stage_ready(st, pid, pid, "address=0x%lx holder=%d", (uintptr_t)between, holder);
+}
+
 /* A process in a PID namespace of its own, whose threads call themselves otherwise. */
 static void namespace_run(struct stage *st, int how)
 {
@@ -305,6 +336,8 @@ const struct scene scenes_mutex[] = {
         { "mutex-timed", within_run, TIMED, "pthread_mutex_timedlock(3)" },
         { "mutex-self", within_run, SELF, "a normal mutex that the waiter itself holds" },
         { "rwlock-readers", within_run, READERS, "a lock held by two readers, to write" },
+        { "rwlock-shared-read", rwlock_between, 0, "a lock that another process writes under" },
+        { "rwlock-shared-write", rwlock_between, 1, "the same, to write" },
         { "stdio-lock", within_run, STDIO, "putc(3) to a file locked by flockfile(3)" },
         { "c11-mutex", within_run, C11, "mtx_lock(3)" },
         { "c11-mutex-recursive", within_run, C11_RECURSIVE, "the same, recursive" },

@@ -70,8 +70,8 @@ RULES = {
     "join": "pthread-join",
     "semaphore": "sem-wait",
     "barrier": "pthread-barrier",
-    "rwlock-read": "pthread-rwlock-read",
-    "rwlock-write": "pthread-rwlock-write rwlock-readers",
+    "rwlock-read": "pthread-rwlock-read rwlock-shared-read",
+    "rwlock-write": "pthread-rwlock-write rwlock-readers rwlock-shared-write",
     "mutex-robust":
         "mutex-inherit mutex-robust-inherit mutex-shared-inherit musl-inherit "
         "musl-shared-robust",

@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -30,7 +31,7 @@
 
 struct tangle *shared;
 
-static int n;
+int n;
 static char directory[] = "/tmp/pwhy-tangle-XXXXXX";
 
 long must(long r, const char *what)
@@ -124,16 +125,40 @@ static void close_but(int (*pair)[2], int count, int keep_a, int keep_b)
                                 close(pair[i][end]);
 }
 
+enum ends { PIPES, UNIX, TCP };
+
+static int tcp_pair(int ret_fds[2])
+{
+        struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+        socklen_t len = sizeof(a);
+        int listener = (int)MUST(socket(AF_INET, SOCK_STREAM, 0));
+
+        MUST(bind(listener, (struct sockaddr *)&a, len));
+        MUST(listen(listener, 1));
+        MUST(getsockname(listener, (struct sockaddr *)&a, &len));
+        ret_fds[0] = (int)MUST(socket(AF_INET, SOCK_STREAM, 0));
+        MUST(connect(ret_fds[0], (struct sockaddr *)&a, len));
+        ret_fds[1] = (int)MUST(accept(listener, NULL, NULL));
+        return close(listener);
+}
+
+static int pair_make(enum ends what, int ret_fds[2])
+{
+        if (what == TCP)
+                return tcp_pair(ret_fds);
+        return what == UNIX ? socketpair(AF_UNIX, SOCK_STREAM, 0, ret_fds) : pipe(ret_fds);
+}
+
 /*
  * Each reads what the next one would write: from a pipe, or from a pair of sockets. extra: one of
  * these has another writer, which rests, and is the last actor.
  */
-static void pipes(bool ring, bool sockets, bool extra, int timeout_ms)
+static void pipes(bool ring, enum ends what, bool extra, int timeout_ms)
 {
         static int pair[N_MAX + 1][2];
 
         for (int i = 0; i < n; i++)
-                MUST(sockets ? socketpair(AF_UNIX, SOCK_STREAM, 0, pair[i]) : pipe(pair[i]));
+                MUST(pair_make(what, pair[i]));
         for (int i = 0; i < n + extra; i++) {
                 int before = (i + n - 1) % n;
                 char byte;
@@ -151,7 +176,7 @@ static void pipes(bool ring, bool sockets, bool extra, int timeout_ms)
                 all_arrived(n + extra);
                 if (i == n - 1 && !ring)
                         rest();
-                if (timeout_ms && i == 0 && sockets) {
+                if (timeout_ms && i == 0 && what != PIPES) {
                         struct timeval limit = { .tv_sec = timeout_ms / 1000 };
 
                         MUST(setsockopt(
@@ -224,44 +249,6 @@ static void fan(bool mutex)
         rest();
 }
 
-static void *mutex_actor(void *arg)
-{
-        int i = (int)(intptr_t)arg;
-
-        pthread_mutex_lock(&shared->mutex[i]);
-        arrive(i);
-        all_arrived(n);
-        pthread_mutex_lock(&shared->mutex[(i + 1) % n]);
-        return NULL;
-}
-
-void mutexes_init(int count, bool processes)
-{
-        pthread_mutexattr_t attr;
-
-        pthread_mutexattr_init(&attr);
-        pthread_mutexattr_setpshared(
-                &attr, processes ? PTHREAD_PROCESS_SHARED : PTHREAD_PROCESS_PRIVATE);
-        for (int i = 0; i < count; i++)
-                pthread_mutex_init(&shared->mutex[i], &attr);
-}
-
-/* A ring of mutexes, of threads or of processes. */
-static void mutexes(bool processes)
-{
-        mutexes_init(n, processes);
-        if (!processes && child())
-                return;
-        for (int i = 0; i < n; i++) {
-                if (!processes)
-                        thread(mutex_actor, i);
-                else if (child() == 0)
-                        mutex_actor((void *)(intptr_t)i);
-        }
-        if (!processes)
-                rest();
-}
-
 /* One has the file locked and waits for a byte of the other, which waits for the file. */
 static void mixed(void)
 {
@@ -286,6 +273,34 @@ static void mixed(void)
         }
         close(end[0]);
         close(end[1]);
+}
+
+/*
+ * The one waits for its child to end, which writes to a pipe that the first should empty: what
+ * comes of subprocess.Popen(…, stdout=PIPE).wait().
+ */
+static void child_and_pipe(void)
+{
+        static char buffer[4096];
+        int end[2];
+        pid_t pid;
+
+        if (child())
+                return;
+        MUST(pipe(end));
+        pid = child();
+        if (pid == 0) {
+                close(end[0]);
+                arrive(1);
+                all_arrived(2);
+                for (;;)
+                        MUST(write(end[1], buffer, sizeof(buffer)));
+        }
+        close(end[1]);
+        arrive(0);
+        all_arrived(2);
+        waitpid(pid, NULL, 0);
+        _exit(1);
 }
 
 /* Never a deadlock: a token goes round in a ring of pipes, and each owner takes all the locks. */
@@ -331,6 +346,10 @@ static const struct form {
         { "chain-pipe", 0 },
         { "chain-unix", 0 },
         { "chain-wait", 0 },
+        { "chain-mutex", 0 },
+        { "chain-shared-mutex", 0 },
+        { "chain-tcp", 0 },
+        { "chain-kinds", 0 },
         { "fan-flock", 1 },
         { "fan-mutex", 1 },
         { "ring-flock", 0 },
@@ -341,6 +360,9 @@ static const struct form {
         { "ring-rcvtimeo", 0 },
         { "ring-mutex", 0 },
         { "ring-shared-mutex", 0 },
+        { "ring-rwlock", 0 },
+        { "ring-tcp", 0 },
+        { "ring-child", 0 },
         { "ring-mixed", 0 },
         { "churn-pipe", 0 },
         { "churn-flock", 0 },
@@ -348,9 +370,10 @@ static const struct form {
 
 static void form_run(const char *name)
 {
-        bool ring = strncmp(name, "ring-", 5) == 0;
+        bool ring = strncmp(name, "ring-", 5) == 0, timed;
         const char *what = strchr(name, '-') + 1;
 
+        timed = strcmp(what, "timeout") == 0 || strcmp(what, "rcvtimeo") == 0;
         if (strncmp(name, "churn-", 6) == 0)
                 churn(strcmp(what, "flock") == 0);
         else if (strcmp(what, "flock") == 0 && name[0] == 'f')
@@ -362,13 +385,21 @@ static void form_run(const char *name)
         else if (strcmp(what, "wait") == 0)
                 children();
         else if (strcmp(what, "mutex") == 0 || strcmp(what, "shared-mutex") == 0)
-                mutexes(what[0] == 's');
+                mutexes(ring, what[0] == 's');
+        else if (strcmp(what, "rwlock") == 0)
+                rwlocks_ring();
+        else if (strcmp(what, "child") == 0)
+                child_and_pipe();
+        else if (strcmp(what, "kinds") == 0)
+                kinds();
         else if (strcmp(what, "mixed") == 0)
                 mixed();
         else
-                pipes(ring, strcmp(what, "unix") == 0 || strcmp(what, "rcvtimeo") == 0,
-                        strcmp(what, "escape") == 0,
-                        strcmp(what, "timeout") == 0 || strcmp(what, "rcvtimeo") == 0 ? 600000 : 0);
+                pipes(ring,
+                        strcmp(what, "tcp") == 0                                     ? TCP
+                        : strcmp(what, "unix") == 0 || strcmp(what, "rcvtimeo") == 0 ? UNIX
+                                                                                     : PIPES,
+                        strcmp(what, "escape") == 0, timed ? 600000 : 0);
 }
 
 static void clean_up(void)

@@ -17,6 +17,7 @@ struct tangle {
 };
 
 extern struct tangle *shared; /* memory of all actors */
+extern int n;                 /* actors of the form */
 
 long must(long r, const char *what);
 #define MUST(call) must((long)(call), #call)
@@ -32,7 +33,12 @@ _Noreturn void rest(void);
 
 int file_open(int i);
 void file_lock(int fd, bool posix);
-void mutexes_init(int n, bool processes);
+void mutexes_init(int count, bool processes);
+
+/* Forms of tangle-threads.c. */
+void mutexes(bool ring, bool processes);
+void rwlocks_ring(void);
+void kinds(void);
 
 /* The forms whose names begin with "kernel-": chosen if there is one of that name; and made. */
 bool kernel_form(const char *name, int *ret_actors);

@@ -21,7 +21,7 @@ from livetest import (DEADLOCK,
 
 
 ANY = (SHOWN, PARTLY, DEADLOCK)
-OR_FORMS = ("chain-pipe", "chain-unix")
+OR_FORMS = ("chain-pipe", "chain-unix", "chain-tcp")
 
 
 @contextlib.contextmanager
@@ -118,6 +118,43 @@ def chain_of_unix_sockets():
 def chains_of_children():
     for n in (2, 3, 10):
         check_chain("chain-wait", n)
+
+
+@test
+def chains_of_mutexes():
+    """Between threads, and between processes; the whole of a chain is one process, or ten."""
+    for form in "chain-mutex", "chain-shared-mutex":
+        for n in (2, 3, 10):
+            with tangle(form, n) as actors:
+                found = threads(look(*pids(actors), status=(SHOWN, PARTLY)))
+                for actor, owner in zip(actors, actors[1:]):
+                    on = found[actor]["wait"]["on"]
+                    check_equal([(o["pid"], o["tid"]) for o in on], [owner], f"owners of {actor}")
+                    check_equal(root_of(found[actor]), actors[-1], f"{form}: root of {actor}")
+
+
+@test
+def chain_of_connections():
+    need_root()
+    check_chain("chain-tcp", 3)
+
+
+@test
+def chain_of_all_kinds():
+    """A pipe, a file lock, a child, a thread that is joined, a mutex: each leads on."""
+    need_root()
+    with tangle("chain-kinds", 6) as actors:
+        found = threads(look(*pids(actors), status=(SHOWN, PARTLY)))
+        check_equal([found[actor]["wait"]["reason"] for actor in actors],
+                    ["read", "lock", "child", "join", "lock", "signal"], "reasons")
+        for actor, owner in zip(actors, actors[1:]):
+            check_equal([o["pid"] for o in found[actor]["wait"]["on"]], [owner[0]], actor)
+        # Whom the child's parent waits for is its process: any of its threads could end it.
+        for actor in actors[3:]:
+            check_equal(root_of(found[actor]), actors[-1], f"root of {actor}")
+        text = pwhy("--graph", actors[0][0], status=ANY).decode()
+        for pid, _ in actors[:3]:
+            check(f"(pid {pid})" in text, text)
 
 
 def check_fan(form, threads_n):
@@ -219,6 +256,26 @@ def mutex_locked_twice():
 @test
 def ring_of_shared_mutexes():
     check_ring("ring-shared-mutex", 2)
+
+
+@test
+def ring_of_rwlocks():
+    """Writers, and writers and readers in turn: who writes is recorded."""
+    check_ring("ring-rwlock", 2)
+    check_ring("ring-rwlock", 4, False)
+
+
+@test
+def ring_of_connections():
+    need_root()
+    check_ring("ring-tcp", 3)
+
+
+@test
+def child_that_writes_to_its_parent():
+    """The parent waits for its end before it reads: a pipe holds 64 KiB."""
+    need_root()
+    check_ring("ring-child", 2)
 
 
 def kernel_tells_locks():

@@ -469,6 +469,8 @@ ROWS = {
     "mutex-timed": MUTEX,
     "mutex-self": dataclasses.replace(MUTEX, deadlock=True),
     # Who they are, the lock does not record.
+    "rwlock-shared-read": Row("lock", "rwlock", "address", holder=True),
+    "rwlock-shared-write": Row("lock", "rwlock", "address", holder=True),
     "rwlock-readers": Row("lock", "rwlock", "address", check=check_readers),
     "stdio-lock": MUTEX_TOLD,
     "c11-mutex": MUTEX,

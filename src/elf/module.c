@@ -16,6 +16,7 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "elf/minidebug.h"
 #include "elf/signing.h"
@@ -80,15 +81,21 @@ static bool image_loadable(const struct image *i)
         return i->type == ET_EXEC || i->type == ET_DYN;
 }
 
-static int image_open(struct image *i, int fd)
+static void image_map(struct image *i)
 {
         struct stat st;
-        int r;
 
         elf_version(EV_CURRENT);
+        if (fstat(i->fd, &st) == 0 && S_ISREG(st.st_mode))
+                i->elf = elf_begin(i->fd, ELF_C_READ_MMAP, NULL);
+}
+
+static int image_open(struct image *i, int fd)
+{
+        int r;
+
         *i = (struct image){ .fd = fd };
-        if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
-                i->elf = elf_begin(fd, ELF_C_READ_MMAP, NULL);
+        image_map(i);
         r = image_check(i);
         if (r < 0)
                 image_close(i);
@@ -243,12 +250,7 @@ static void image_dwarf_close(struct image *i)
         i->dwarf_tried = false;
 }
 
-bool module_dwarf_opened(const struct module *m)
-{
-        return m->main.dwarf || m->debug.dwarf || m->alt.dwarf;
-}
-
-void module_dwarf_close(struct module *m)
+static void module_dwarf_close(struct module *m)
 {
         cuset_free(m->units);
         m->units = NULL;
@@ -266,7 +268,8 @@ static void module_forget(struct module *m)
         m->symbols = NULL;
 }
 
-void module_close(struct module *m)
+/* All that has been read, but not the files. */
+static void module_drop(struct module *m)
 {
         module_forget(m);
         symtab_free(m->exported);
@@ -277,9 +280,47 @@ void module_close(struct module *m)
         signing_free(m->signing);
         m->signing = NULL;
         image_close(&m->mini);
+        m->mini_tried = false;
+}
+
+void module_close(struct module *m)
+{
+        module_drop(m);
         image_close(&m->debug);
         image_close(&m->main);
         image_close(&m->alt);
+}
+
+void module_rest(struct module *m)
+{
+        struct image *const images[] = { &m->main, &m->debug, &m->alt };
+
+        if (m->main.fd < 0)
+                return;
+        module_drop(m);
+        for (size_t i = 0; i < ARRAY_SIZE(images); i++) {
+                if (images[i]->elf)
+                        elf_end(images[i]->elf);
+                images[i]->elf = NULL;
+        }
+}
+
+int module_wake(struct module *m)
+{
+        struct image *const images[] = { &m->main, &m->debug, &m->alt };
+        int r = 0;
+
+        for (size_t i = 0; i < ARRAY_SIZE(images) && r == 0; i++) {
+                if (images[i]->elf || images[i]->fd < 0)
+                        continue;
+                image_map(images[i]);
+                r = image_check(images[i]);
+                if (r < 0) {
+                        elf_end(images[i]->elf); /* NULL is nothing to it */
+                        images[i]->elf = NULL;
+                }
+        }
+        return r;
 }
 
 /* The CRC-32 that a debug link has of the whole file. */

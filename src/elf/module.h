@@ -62,9 +62,12 @@ int module_debug(struct module *m, enum elf_debug kind, int fd, struct elf_facts
 /* DWARF of the module, from wherever it is; NULL: none. */
 Dwarf *module_dwarf(struct module *m);
 
-/* Give back the memory that DWARF takes; it is opened again when it is wanted. */
-void module_dwarf_close(struct module *m);
-bool module_dwarf_opened(const struct module *m);
+/*
+ * Give back all memory: of each file, what was looked at stays mapped, and its DWARF takes
+ * megabytes. Before it is asked about again it has to be woken. -ENOEXEC: its file has changed.
+ */
+void module_rest(struct module *m);
+int module_wake(struct module *m);
 
 /* What .gnu_debugdata holds, decompressed; NULL: none. */
 Elf *module_mini(struct module *m);

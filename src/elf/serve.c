@@ -19,13 +19,13 @@
 #include "elf/names.h"
 #include "elf/wire.h"
 
-#define DWARF_MAX 8 /* modules whose DWARF is open at once: each takes megabytes */
+#define RECENT_MAX 8 /* modules that are not at rest: each takes megabytes */
 
 struct server {
         int socket;
         struct module **modules; /* by id; NULL: none */
         size_t n_modules;
-        struct module *recent[DWARF_MAX]; /* with DWARF open, the latest first; NULL: none */
+        struct module *recent[RECENT_MAX]; /* the latest first; NULL: none */
 };
 
 /* Exactly n bytes, and the fd that came with them. 0: the other side has gone; 1. */
@@ -145,17 +145,15 @@ static int server_rows(struct module *m, const uint64_t *addresses, size_t n, st
         return 0;
 }
 
-/* This module was used: if its DWARF is open now, that of another may have to go. */
+/* Much of this module is in memory now: what is of another has to go. */
 static void server_touch(struct server *s, struct module *m)
 {
         size_t at = 0;
 
-        if (!module_dwarf_opened(m))
-                return;
-        while (at < DWARF_MAX - 1 && s->recent[at] && s->recent[at] != m)
+        while (at < RECENT_MAX - 1 && s->recent[at] && s->recent[at] != m)
                 at++;
         if (s->recent[at] && s->recent[at] != m)
-                module_dwarf_close(s->recent[at]);
+                module_rest(s->recent[at]);
         memmove(s->recent + 1, s->recent, at * sizeof(*s->recent));
         s->recent[0] = m;
 }
@@ -173,6 +171,12 @@ static int server_do(struct server *s, const struct wire_request *q, const uint6
                 return r < 0 ? r
                              : answer_copy(
                                        a, &s->modules[q->module]->facts, sizeof(struct elf_facts));
+        }
+        r = m ? module_wake(m) : 0;
+        if (r < 0) {
+                if (fd >= 0)
+                        close(fd);
+                return r;
         }
         if (m)
                 m->until_ns = clock_ns(CLOCK_MONOTONIC) + (int64_t)q->patience_ns;

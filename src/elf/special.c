@@ -7,10 +7,12 @@
  * and sigcontext.h).
  *
  * Go: some functions of its runtime go over to another stack, and their CFI goes on as if they
- * did not: what it leads to is whatever was left there.
+ * did not: what it leads to is whatever was left there. Of the one that calls C it is known how it
+ * comes back.
  */
 #include "elf/special.h"
 
+#include <dwarf.h>
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -94,6 +96,77 @@ static bool is_go(struct module *m)
         return m->is_go;
 }
 
+#define X86_64_BP 6
+#define X86_64_SP 7
+#define X86_64_IP 16
+#define SLEB_SMALL 64 /* less than this is one byte */
+
+/*
+ * Go, x86-64: how runtime.asmcgocall comes back from C, by its code behind the call (Go 1.4
+ * to 1.24, src/runtime/asm_amd64.s). On the thread's stack are the goroutine and how deep its stack
+ * was:
+ *
+ *      mov G(%rsp),%rdi; mov HIGH(%rdi),%rsi; sub DEPTH(%rsp),%rsi
+ *
+ * or, if it was on the thread's stack already, only where: mov SP(%rsp),%rsi; mov %rsi,%rsp.
+ * Returns the length of the expression of that stack pointer; 0: it is other code.
+ */
+static size_t cgo_expression(const uint8_t code[static 14], uint8_t *ret)
+{
+        static const uint8_t load_di[] = { 0x48, 0x8b, 0x7c, 0x24 },
+                             load_si[] = { 0x48, 0x8b, 0x74, 0x24 }, high[] = { 0x48, 0x8b, 0x77 },
+                             minus[] = { 0x48, 0x2b, 0x74, 0x24 },
+                             minus_0[] = { 0x48, 0x2b, 0x34, 0x24 }, to_sp[] = { 0x48, 0x89, 0xf4 };
+        const bool at_0 = memcmp(code + 9, minus_0, sizeof(minus_0)) == 0;
+        const uint8_t depth = at_0 ? 0 : code[13];
+
+        if (memcmp(code, load_si, sizeof(load_si)) == 0 && code[4] < SLEB_SMALL &&
+                memcmp(code + 5, to_sp, sizeof(to_sp)) == 0) {
+                const uint8_t there[] = { DW_OP_breg0 + X86_64_SP, code[4], DW_OP_deref };
+
+                memcpy(ret, there, sizeof(there));
+                return sizeof(there);
+        }
+        if (memcmp(code, load_di, sizeof(load_di)) != 0 || code[4] >= SLEB_SMALL ||
+                memcmp(code + 5, high, sizeof(high)) != 0 || code[8] >= SLEB_SMALL ||
+                (!at_0 && memcmp(code + 9, minus, sizeof(minus)) != 0) || depth >= SLEB_SMALL)
+                return 0;
+        const uint8_t from_high[] = { DW_OP_breg0 + X86_64_SP, code[4], DW_OP_deref,
+                DW_OP_plus_uconst, code[8], DW_OP_deref, DW_OP_breg0 + X86_64_SP, depth,
+                DW_OP_deref, DW_OP_minus };
+
+        memcpy(ret, from_high, sizeof(from_high));
+        return sizeof(from_high);
+}
+
+/* From C to the goroutine that called it: the row of that one call. */
+static bool row_cgo(struct module *m, uint64_t address, struct cfi_row *row)
+{
+        uint8_t code[14], n_rules = 0;
+        size_t n;
+
+        if (m->main.machine != EM_X86_64 || row->cfa.how != CFI_REGISTER_OFFSET ||
+                row->cfa.reg != X86_64_SP || row->cfa.offset < 0 || row->cfa.offset >= SLEB_SMALL ||
+                row->n_bytes || !code_read(m->main.elf, address + 1, code, sizeof(code)))
+                return false;
+        n = cgo_expression(code, row->bytes);
+        if (!n)
+                return false;
+        row->bytes[n++] = DW_OP_plus_uconst;
+        row->bytes[n++] = (uint8_t)row->cfa.offset;
+        row->n_bytes = (uint16_t)n;
+        row->cfa = (struct cfi_rule){ .how = CFI_EXPRESSION, .length = (uint16_t)n };
+        row->start = address;
+        row->end = address + 1;
+        /* Others are not what they were, but Go does not keep anything in them either. */
+        for (uint8_t i = 0; i < row->n_rules; i++)
+                if (row->rules[i].reg == X86_64_BP || row->rules[i].reg == X86_64_SP ||
+                        row->rules[i].reg == X86_64_IP)
+                        row->rules[n_rules++] = row->rules[i];
+        row->n_rules = n_rules;
+        return true;
+}
+
 void special_correct(struct module *m, uint64_t address, struct cfi_row *row)
 {
         static const char *const ends[] = { "runtime.mcall", "runtime.mcall.abi0" };
@@ -104,6 +177,9 @@ void special_correct(struct module *m, uint64_t address, struct cfi_row *row)
 
         if (row->status != CFI_ROW || !is_go(m) || !module_symbols(m) ||
                 !symtab_find(module_symbols(m), address, &s))
+                return;
+        if (strncmp(s.name, "runtime.asmcgocall", strlen("runtime.asmcgocall")) == 0 &&
+                row_cgo(m, address, row))
                 return;
         /* The goroutine has been left for good: this is where the thread's own stack begins. */
         for (size_t i = 0; i < ARRAY_SIZE(ends); i++)

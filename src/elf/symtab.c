@@ -128,14 +128,16 @@ static void symtab_drop_far(struct symtab *t)
 static void symtab_push(struct symtab *t, const struct entry *e)
 {
         const uint32_t order = t->n_met++;
+        bool dropped;
 
         if (!entry_is_near(t, e))
                 return;
         near_update(t, e);
-        if (t->n_near && t->n == t->max)
+        dropped = t->n_near && t->n == t->max;
+        if (dropped)
                 symtab_drop_far(t);
         /* Room for as many again, so that it is not looked through for every one. */
-        if (t->n == t->max || (t->n_near && t->n > t->max / 2)) {
+        if (t->n == t->max || (dropped && t->n > t->max / 2)) {
                 size_t max = t->max ? t->max * 2 : t->n_near ? NEAR_FIRST : 1024;
                 struct entry *p;
 

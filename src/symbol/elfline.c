@@ -126,6 +126,8 @@ int elfline_send(
 {
         const char *p = buffer;
 
+        /* Many short waits are no hang, either. */
+        line_beat(l);
         while (n) {
                 union {
                         struct cmsghdr header;

@@ -5,6 +5,7 @@ musl, Rust, Go, Python; of libraries that were deleted or replaced; and of conta
 """
 import contextlib
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -121,6 +122,27 @@ def go():
         check_equal(found["runtime.sysmon"]["wait"]["rule"], "go-note", "sysmon")
         if "runtime.stopm" in found:
             check_equal(found["runtime.stopm"]["wait"]["rule"], "go-idle", "an idle thread")
+
+
+@test
+def go_and_c():
+    """From a function of C back to the goroutine that called it, where the runtime's code is known."""
+    need_registers()
+    if platform.machine() != "x86_64":
+        raise Skip("known of x86-64 only")
+    path = compiled("cgo.go", "go-cgo", "go", "build", "-o", GO111MODULE="off", CGO_ENABLED="1",
+                    GOCACHE=f"{scratch.name}/go", HOME=scratch.name)
+    with ready(path) as pid:
+        (thread,) = by_function(document(pid)["threads"], r"waitInC$").values()
+        names = [name for name in symbols(thread) if not name.startswith("_cgo_")]
+        wanted = ["pause", "waitInC", "runtime.asmcgocall.abi0", "runtime.cgocall",
+                  "main._Cfunc_waitInC.abi0", "main.callC", "main.main", "runtime.main",
+                  "runtime.goexit.abi0"]
+        plain = [re.sub(r"\.abi0$", "", name) for name in names]
+        if "user_stack_gap" in thread: # code of a runtime that is not known: it ends there
+            check_equal(plain[-1], "runtime.asmcgocall", f"a stack with a gap: {names}")
+            raise Skip(f"this runtime's way from C is not known: {thread['user_stack_gap']}")
+        check_equal(plain, [re.sub(r"\.abi0$", "", name) for name in wanted], "functions")
 
 
 # ---- Python

@@ -4,6 +4,7 @@
 in time, the rest is a gap, and nobody else suffers from it.
 """
 import contextlib
+import json
 import os
 import random
 import re
@@ -13,9 +14,9 @@ import subprocess
 import time
 from pathlib import Path
 
-from livetest import (Skip, built, check, check_equal, main, pwhy, running, test,
+from livetest import (Skip, built, check, check_equal, command, main, pwhy, running, test,
                       wait_asleep)
-from program import build, document, need_registers, ready, scratch, symbols
+from program import PROGRAMS, build, document, need_registers, ready, scratch, symbols
 
 TIMEOUT_S, MARGIN_S = 2.0, 1.5  # pwhy's own, and what a busy machine may add
 
@@ -211,6 +212,51 @@ def large_and_empty():
         names = symbols(looked(pid)[pid])
         check_equal([n for n in names if n in ("recurse", "main", "_start")],
                     ["recurse", "main", "_start"], f"frames {names}")
+
+
+LIBRARIES, MEMORY_MAX_KIB = 160, 48 << 10
+
+
+def large_library():
+    """With 2 MB of debug information, as real ones have: types, inlining, lines."""
+    heavy = "".join(f"struct k{i} {{ int a{i}; long b{i}; struct k{max(0, i - 1)} *next; }};\n"
+                    f"static inline int in{i}(struct k{i} *k, int by)\n{{\n int s{i} = k->a{i} * by;\n"
+                    f" return s{i} + (int)k->b{i};\n}}\n"
+                    f"int out{i}(struct k{i} *k, int by)\n{{\n int a = in{i}(k, by);\n"
+                    f" return a > {i} ? a + in{i}(k, a) : a;\n}}\n" for i in range(2700))
+    path, flags = Path(scratch.name) / "heavy", ["-g", "-O1", "-fPIC"]
+    path.with_suffix(".c").write_text(heavy, encoding="utf-8")
+    # Two units: all lines of the one that is asked about are read.
+    for words in (["-c", "-o", f"{path}.o", f"{path}.c"],
+                  ["-DLIBRARY", "-shared", "-o", f"{path}.so", PROGRAMS / "libraries.c", f"{path}.o"]):
+        done = subprocess.run(["cc", *flags, *words], check=False, capture_output=True, text=True)
+        check(done.returncode == 0, done.stderr[-600:])
+    return path.with_suffix(".so")
+
+
+@test
+def much_debug_information():
+    """Of all of it, no more is in memory at a time than a few files take."""
+    need_registers()
+    folder = Path(scratch.name) / "libraries"
+    folder.mkdir()
+    library = large_library()
+    total = LIBRARIES * library.stat().st_size
+    for i in range(LIBRARIES):
+        shutil.copy(library, folder / f"lib{i}.so")
+    with ready(build("libraries.c", "-O1"), folder, LIBRARIES) as pid:
+        with subprocess.Popen([*command(), "--json", str(pid)], stdout=subprocess.PIPE) as process:
+            frames = json.load(process.stdout)["threads"][0]["user_stack"]
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+    named = [f for f in frames if f["symbol"] == "in_library" and f.get("line")]
+    inlined = [f for f in frames if f["symbol"] == "call" and f.get("inlined")]
+    check(len(named) == len(inlined) > 80, f"{len(named)} functions, {len(inlined)} inlined ones")
+    check_equal([f["symbol"] for f in frames[-3:]], ["__libc_start_call_main", "__libc_start_main",
+                                                    "_start"], "the outermost frames")
+    print(f"   {LIBRARIES} files of {total >> 20} MiB together: {usage.ru_maxrss >> 10} MiB at most")
+    check(usage.ru_maxrss < MEMORY_MAX_KIB, f"RSS of {usage.ru_maxrss} KiB")
+    shutil.rmtree(folder)
 
 
 if __name__ == "__main__":

@@ -242,7 +242,7 @@ bool procio_outermost(struct procio *io)
 {
         /* PROC_PID_INIT_INO (include/linux/proc_ns.h), since 3.8. */
         static const char first[] = "pid:[4026531836]";
-        const char *link;
+        const char *link = NULL;
 
         return procio_live(io) && procio_link(io, io->root, "self/ns/pid", &link) > 0 &&
                strcmp(link, first) == 0;

@@ -5,6 +5,7 @@
  * ns.
  *
  * load, load_first   loading the program into the kernel; and the first time of it
+ * load_stacks        the same of the one that tells stacks alone, as for one process
  * first              the first sample, which reads every thread
  * again              a sample after it; ran: threads that it had to read anew
  * loop               the loop
@@ -150,11 +151,17 @@ static struct taskiter *iter_make(size_t threads)
         return it;
 }
 
+/* threads 0: stacks alone, of a few */
 static uint64_t load_time(size_t threads)
 {
         uint64_t start = now_ns(), time;
-        struct taskiter *it = iter_make(threads);
+        const char *why, *remedy;
+        struct taskiter *it;
 
+        if (threads)
+                it = iter_make(threads);
+        else if (taskiter_new(0, WIRE_FRAMES_MAX, true, NULL, &it, &why, &remedy) < 0)
+                fail(why);
         time = now_ns() - start;
         taskiter_free(it);
         return time;
@@ -169,6 +176,9 @@ static void loads_measure(size_t threads)
                 times[i] = load_time(threads);
         printf("load_first=%llu load=%llu ", (unsigned long long)first,
                 (unsigned long long)median(times, LOADS));
+        for (size_t i = 0; i < LOADS; i++)
+                times[i] = load_time(0);
+        printf("load_stacks=%llu ", (unsigned long long)median(times, LOADS));
 }
 
 static uint64_t sample_time(struct tasktable *table, size_t *ret_ran)

@@ -78,6 +78,10 @@ static int job_select(struct job *j, struct procio *io)
         const pid_t self[2] = { live ? j->caller : 0, live ? getpid() : 0 };
         int r;
 
+        if (!live && !j->query->proc)
+                snapshot_gap(s, "memory of processes, and what else is asked by number",
+                        "/proc shows another PID namespace than pwhy's own",
+                        "mount a proc file system of this namespace", true);
         host_read(io, s, j->query->raw);
         host_clocks(io, s);
         if (!j->query->raw)

@@ -92,6 +92,16 @@ struct member { /* of a poll set */
         uint32_t events; /* POLLIN and friends */
 };
 
+/*
+ * Of an epoll set, by EPOLLONESHOT (1 << 30), after its one event: it tells nothing any more,
+ * errors neither, until epoll_ctl(2) arms it again. Then no events are left but those that only say
+ * how the others are told (EP_PRIVATE_BITS in fs/eventpoll.c); poll(2) has none of these.
+ */
+static inline bool member_is_disabled(const struct member *m)
+{
+        return (m->events & 0xf0000000U) == m->events && (m->events & 1U << 30);
+}
+
 enum role {
         ROLE_HOLDER,
         ROLE_PEER,

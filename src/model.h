@@ -431,6 +431,19 @@ struct snapshot {
 #define for_each_process(p, s) for (struct process *p = (s)->processes; p; p = p->next)
 #define for_each_thread(t, p) for (struct thread *t = (p)->threads; t; t = t->next)
 
+/* Whom the kernel gives the memory of: a main thread that has exited has none, the others have. */
+static inline pid_t process_memory_tid(const struct process *p)
+{
+        bool exited = false;
+
+        for_each_thread(t, p)
+                exited |= t->tid == p->pid && t->state == 'Z';
+        for_each_thread(t, p)
+                if (exited && t->state != 'Z' && t->state != 'X')
+                        return t->tid;
+        return p->pid;
+}
+
 void snapshot_init(struct snapshot *s, struct arena *arena);
 
 /* Link into the snapshot, as the last step: what is linked is whole. */

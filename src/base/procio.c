@@ -5,6 +5,7 @@
  */
 #include "base/procio.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -467,6 +468,24 @@ static ssize_t recorded_memory(
         return (ssize_t)n;
 }
 
+/* Any thread of the process but that one; 0: there is none. */
+static pid_t thread_other(int process_dir, pid_t tid)
+{
+        int fd = openat(process_dir, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        _cleanup_closedir_ DIR *tasks = fd < 0 ? NULL : fdopendir(fd);
+        struct dirent *e;
+
+        if (!tasks && fd >= 0)
+                close(fd);
+        while (tasks && (e = readdir(tasks))) {
+                long number = strtol(e->d_name, NULL, 10);
+
+                if (number > 0 && number != tid)
+                        return (pid_t)number;
+        }
+        return 0;
+}
+
 ssize_t procio_memory(
         struct procio *io, int process_dir, pid_t pid, uint64_t address, void *buffer, size_t len)
 {
@@ -481,6 +500,13 @@ ssize_t procio_memory(
                 return -ETIMEDOUT;
         remote = (struct iovec){ (void *)(uintptr_t)address, len };
         n = process_vm_readv(pid, &local, 1, &remote, 1, 0);
+        /* The main thread has exited, and has no memory any more; the others do. */
+        if (n < 0 && errno == ESRCH) {
+                pid_t other = thread_other(process_dir, pid);
+
+                errno = ESRCH;
+                n = other ? process_vm_readv(other, &local, 1, &remote, 1, 0) : -1;
+        }
         if (n < 0)
                 n = -errno;
         watch_leave(io->watch);

@@ -10,7 +10,8 @@ import re
 import subprocess
 
 from livetest import (
-    built, check, check_equal, main, pwhy, running, test, threads_of, wait_asleep)
+    built, check, check_equal, main, pwhy, python, running, state_of, test, threads_of, wait_asleep,
+    wait_until)
 
 WAITERS = 3
 
@@ -83,6 +84,32 @@ def semaphore():
 @test
 def barrier():
     check_nobody("barrier", ("barrier", "futex"), ("barrier", "futex"))
+
+
+EXITED = """
+import ctypes, os, select, threading
+poll = select.poll()
+poll.register(os.pipe()[0], select.POLLIN)
+thread = threading.Thread(target=poll.poll)
+thread.start()
+print(thread.native_id, flush=True)
+ctypes.CDLL(None).syscall({"x86_64": 60, "aarch64": 93}[os.uname().machine], 0)
+"""
+
+
+@test
+def main_thread_that_has_exited():
+    """It has no memory any more, and the others have the same as ever."""
+    with python(EXITED, stdout=subprocess.PIPE, text=True) as process:
+        tid = int(process.stdout.readline())
+        wait_until(lambda: state_of(process.pid) == "Z", "the main thread has exited")
+        wait_asleep(process.pid, tid)
+        threads = {t["tid"]: t for t in json.loads(pwhy("--json", process.pid))["threads"]}
+    check_equal(threads[process.pid]["wait"]["reason"], "zombie", threads[process.pid]["wait"])
+    wait = threads[tid]["wait"]
+    check_equal([m["kind"] for m in wait["object"].get("members", [])], ["pipe"], wait)
+    check(any(f.get("symbol") for f in threads[tid].get("user_stack", [])),
+          f"user stack: {threads[tid].get('user_stack')}")
 
 
 if __name__ == "__main__":

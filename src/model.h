@@ -151,6 +151,7 @@ struct object {
         const char *lock_kind;   /* that it is then: "mutex", "rwlock", "thread" */
         uint64_t lock_address;   /* where that begins */
         bool lock_witnessed;     /* the kernel has been told the same of the owner */
+        pid_t lost_owner;        /* TID that the lock records, and that no thread has; 0: none */
         uint32_t readers;        /* that hold a rwlock */
         const char *waiters;     /* who waits on the same futex, for the evidence; NULL: nobody */
         bool has_pending;

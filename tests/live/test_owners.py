@@ -6,6 +6,7 @@ Python standard library only.
 """
 import contextlib
 import json
+import os
 import re
 import subprocess
 
@@ -110,6 +111,49 @@ def main_thread_that_has_exited():
     check_equal([m["kind"] for m in wait["object"].get("members", [])], ["pipe"], wait)
     check(any(f.get("symbol") for f in threads[tid].get("user_stack", [])),
           f"user stack: {threads[tid].get('user_stack')}")
+
+
+LOST = """
+import ctypes, os, sys, threading, time
+libc = ctypes.CDLL(None)
+mutex = ctypes.create_string_buffer(64)
+locked = threading.Event()
+
+def lock():
+    libc.pthread_mutex_lock(mutex)
+    locked.set()
+    if sys.argv[1] == "forked":
+        time.sleep(1000)
+
+thread = threading.Thread(target=lock, daemon=True)
+thread.start()
+locked.wait()
+pid = os.getpid()
+if sys.argv[1] == "ended":
+    thread.join()
+elif not (child := os.fork()):
+    libc.prctl(1, 9)
+    libc.pthread_mutex_lock(mutex)
+else:
+    pid = child
+print(pid, thread.native_id, flush=True)
+if sys.argv[1] == "ended":
+    libc.pthread_mutex_lock(mutex)
+time.sleep(1000)
+"""
+
+
+@test
+def mutex_of_nobody():
+    """Its holder has ended, or is in the process that this one was forked from: that is said, of
+    nobody else, and what a holder would do is not known."""
+    for how in "ended", "forked":
+        with python(LOST, how, stdout=subprocess.PIPE, text=True) as process:
+            pid, owner = map(int, process.stdout.readline().split())
+            wait_asleep(pid, call=202 if os.uname().machine == "x86_64" else 98)
+            wait = waits(pid)[pid]
+        check_equal(wait["on"], [], wait)
+        check(f"held by thread {owner}, which is not in this process" in wait["text"], wait)
 
 
 if __name__ == "__main__":

@@ -92,6 +92,16 @@ struct member { /* of a poll set */
         uint32_t events; /* POLLIN and friends */
 };
 
+/*
+ * Of an epoll set, by EPOLLONESHOT (1 << 30), after its one event: it tells nothing any more,
+ * errors neither, until epoll_ctl(2) arms it again. Then no events are left but those that only say
+ * how the others are told (EP_PRIVATE_BITS in fs/eventpoll.c); poll(2) has none of these.
+ */
+static inline bool member_is_disabled(const struct member *m)
+{
+        return (m->events & 0xf0000000U) == m->events && (m->events & 1U << 30);
+}
+
 enum role {
         ROLE_HOLDER,
         ROLE_PEER,
@@ -141,6 +151,7 @@ struct object {
         const char *lock_kind;   /* that it is then: "mutex", "rwlock", "thread" */
         uint64_t lock_address;   /* where that begins */
         bool lock_witnessed;     /* the kernel has been told the same of the owner */
+        pid_t lost_owner;        /* TID that the lock records, and that no thread has; 0: none */
         uint32_t readers;        /* that hold a rwlock */
         const char *waiters;     /* who waits on the same futex, for the evidence; NULL: nobody */
         bool has_pending;
@@ -446,6 +457,19 @@ struct snapshot {
 
 #define for_each_process(p, s) for (struct process *p = (s)->processes; p; p = p->next)
 #define for_each_thread(t, p) for (struct thread *t = (p)->threads; t; t = t->next)
+
+/* Whom the kernel gives the memory of: a main thread that has exited has none, the others have. */
+static inline pid_t process_memory_tid(const struct process *p)
+{
+        bool exited = false;
+
+        for_each_thread(t, p)
+                exited |= t->tid == p->pid && t->state == 'Z';
+        for_each_thread(t, p)
+                if (exited && t->state != 'Z' && t->state != 'X')
+                        return t->tid;
+        return p->pid;
+}
 
 void snapshot_init(struct snapshot *s, struct arena *arena);
 

@@ -61,9 +61,11 @@ struct still {
 static int job_select_owners(struct job *j, struct procio *io)
 {
         struct snapshot *s = j->snapshot;
+        const bool live = procio_live(io);
+        const pid_t self[2] = { live ? getppid() : 0, live ? getpid() : 0 };
         size_t too_large;
         int r = follow_targets(io, s->arena, j->owners, j->n_owners,
-                j->proof ? 0 : FOLLOW_THREADS_MAX, j->selection, &too_large);
+                j->proof ? 0 : FOLLOW_THREADS_MAX, self, j->selection, &too_large);
 
         if (r == 0 && too_large)
                 snapshot_gap(s, "wait chains", "one leads to a process with very many threads",
@@ -79,6 +81,10 @@ static int job_select(struct job *j, struct procio *io)
         const pid_t self[2] = { live ? j->caller : 0, live ? getpid() : 0 };
         int r;
 
+        if (!live && !j->query->proc)
+                snapshot_gap(s, "memory of processes, and what else is asked by number",
+                        "/proc shows another PID namespace than pwhy's own",
+                        "mount a proc file system of this namespace", true);
         host_read(io, s, j->query->raw);
         host_clocks(io, s);
         if (!j->query->raw)

@@ -5,18 +5,24 @@
  */
 #include "base/procio.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <linux/stat.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/uio.h>
 #include <sys/xattr.h>
 
 #include "base/cleanup.h"
 #include "base/worker.h"
+
+#define FDS_WANTED                                                                                 \
+        8 /* of a look at one thread; that a file could not be opened says nothing then */
 
 #define PIECE_FULL 2048  /* seq_file's buffer is a page; few lines are half as long */
 #define TEXT_FIRST 65536 /* holds all but hostile files */
@@ -29,20 +35,56 @@ struct procio {
         char *text;
 };
 
+bool procio_is_ours(void)
+{
+        char link[32];
+        ssize_t n = readlink("/proc/self", link, sizeof(link) - 1);
+
+        link[n < 0 ? 0 : n] = 0;
+        return strtol(link, NULL, 10) == getpid();
+}
+
+/* Whoever has no descriptor left cannot tell a process that has ended from one that runs. */
+static int fds_check(int fd)
+{
+        int fds[FDS_WANTED], r = 0;
+        size_t n = 0;
+
+        while (n < FDS_WANTED && r == 0) {
+                fds[n] = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+                if (fds[n] < 0)
+                        r = -errno;
+                else
+                        n++;
+        }
+        while (n)
+                close(fds[--n]);
+        return r;
+}
+
 int procio_new(const char *root, struct watch *watch, struct procio **ret_io)
 {
         struct procio *io = calloc(1, sizeof(*io));
+        struct statfs fs;
+        int r;
 
         if (!io)
                 return -ENOMEM;
-        io->live = !root;
+        io->live = !root && procio_is_ours();
         io->watch = watch;
         io->size = TEXT_FIRST;
         io->text = malloc(io->size + 1);
         io->root = open(root ? root : "/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (!io->text || io->root < 0) {
-                int r = io->text ? -errno : -ENOMEM;
-
+                r = io->text ? -errno : -ENOMEM;
+                procio_free(io);
+                return r;
+        }
+        if (!root && (fstatfs(io->root, &fs) < 0 || fs.f_type != PROC_SUPER_MAGIC))
+                r = -ENOENT;
+        else
+                r = fds_check(io->root);
+        if (r < 0) {
                 procio_free(io);
                 return r;
         }
@@ -436,6 +478,24 @@ static ssize_t recorded_memory(
         return (ssize_t)n;
 }
 
+/* Any thread of the process but that one; 0: there is none. */
+static pid_t thread_other(int process_dir, pid_t tid)
+{
+        int fd = openat(process_dir, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        _cleanup_closedir_ DIR *tasks = fd < 0 ? NULL : fdopendir(fd);
+        struct dirent *e;
+
+        if (!tasks && fd >= 0)
+                close(fd);
+        while (tasks && (e = readdir(tasks))) {
+                long number = strtol(e->d_name, NULL, 10);
+
+                if (number > 0 && number != tid)
+                        return (pid_t)number;
+        }
+        return 0;
+}
+
 ssize_t procio_memory(
         struct procio *io, int process_dir, pid_t pid, uint64_t address, void *buffer, size_t len)
 {
@@ -450,6 +510,13 @@ ssize_t procio_memory(
                 return -ETIMEDOUT;
         remote = (struct iovec){ (void *)(uintptr_t)address, len };
         n = process_vm_readv(pid, &local, 1, &remote, 1, 0);
+        /* The main thread has exited, and has no memory any more; the others do. */
+        if (n < 0 && errno == ESRCH) {
+                pid_t other = thread_other(process_dir, pid);
+
+                errno = ESRCH;
+                n = other ? process_vm_readv(other, &local, 1, &remote, 1, 0) : -1;
+        }
         if (n < 0)
                 n = -errno;
         watch_leave(io->watch);

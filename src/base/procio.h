@@ -39,10 +39,19 @@ enum hang {
         HANG_CGROUP = 8,
 };
 
-/* root NULL: the live /proc. watch may be NULL. -errno when root cannot be opened. */
+/*
+ * root NULL: the live /proc; -ENOENT where nothing is mounted there. watch may be NULL. -errno when
+ * root cannot be opened.
+ */
 int procio_new(const char *root, struct watch *watch, struct procio **ret_io);
 void procio_free(struct procio *io);
+/*
+ * May the kernel be asked about the same numbers (memory, kcmp(2), pidfd_open(2))? Not of a recorded
+ * tree, and not where /proc is that of another PID namespace: there they are other processes.
+ */
 bool procio_live(const struct procio *io);
+/* Has /proc the PIDs of the caller's own PID namespace? */
+bool procio_is_ours(void);
 int procio_root(const struct procio *io); /* directory fd of the root */
 /* Are all processes in there, because it is that of the first PID namespace? */
 bool procio_outermost(struct procio *io);

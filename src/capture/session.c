@@ -155,16 +155,6 @@ static int program_load(struct session *s)
         return tasktable_new(s->iter, false, &s->table);
 }
 
-/* /proc tells of this namespace, or --proc and a foreign mount would be mixed up with it. */
-static bool proc_is_ours(void)
-{
-        char link[32];
-        ssize_t n = readlink("/proc/self", link, sizeof(link) - 1);
-
-        link[n < 0 ? 0 : n] = 0;
-        return strtol(link, NULL, 10) == getpid();
-}
-
 int session_new(const struct pwhy_query *query, struct session **ret_session)
 {
         struct session *s = calloc(1, sizeof(*s));
@@ -184,9 +174,12 @@ int session_new(const struct pwhy_query *query, struct session **ret_session)
         } else if (query->source != QUERY_SOURCE_PROC && (s->forced || pays(query))) {
                 privilege_read(&privilege, false);
                 s->worth_words = s->forced || privilege.sys_admin || query->all;
-                if (!proc_is_ours()) {
-                        s->why = "/proc shows another PID namespace than pwhy's own";
-                        s->remedy = "mount a proc file system of this namespace";
+                if (!procio_is_ours()) {
+                        /* What the program tells would be of other processes than what files do. */
+                        if (s->forced) {
+                                s->why = "/proc shows another PID namespace than pwhy's own";
+                                s->remedy = "mount a proc file system of this namespace";
+                        }
                 } else {
                         r = program_load(s);
                 }

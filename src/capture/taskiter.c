@@ -67,6 +67,11 @@ static void refusal_find(int error, const char **ret_why, const char **ret_remed
                 *ret_remedy = "run pwhy with sudo, or with these capabilities";
         } else if (error == ENOSYS) {
                 *ret_why = "this kernel has no bpf(2)";
+        } else if (error == EMFILE || error == ENFILE) {
+                *ret_why = "the limit on open files is reached";
+                *ret_remedy = "see ulimit -n, sysctl fs.file-max";
+        } else if (error == ENOMEM) {
+                *ret_why = "not enough memory";
         } else if (access("/sys/kernel/btf/vmlinux", R_OK) < 0) {
                 *ret_why = "this kernel does not describe its types (CONFIG_DEBUG_INFO_BTF)";
         } else {

@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <linux/futex.h>
+#include <poll.h>
 #include <sched.h>
 #include <string.h>
 
@@ -159,6 +160,30 @@ enum truth when_set_empty(const struct thread *t)
         const struct object *o = t->call.object;
 
         return o && !o->partial && !o->n_members && !o->n_members_hidden ? TRUE : FALSE;
+}
+
+/*
+ * poll(2) and select(2) sleep on the files that had the numbers when they were called. A file on a
+ * disk, or a directory, is always ready: with one in the set they return at once, so it has been
+ * put there since (dup2(2)). What procfs, sysfs and tracefs have may block.
+ */
+enum truth when_set_replaced(const struct thread *t)
+{
+        const struct object *o = t->call.object;
+
+        for (size_t i = 0; o && i < o->n_members; i++) {
+                const struct member *m = &o->members[i];
+                const char *kind = m->object && m->object->kind ? m->object->kind : "";
+                const char *path = m->object && m->object->path ? m->object->path : "/sys/";
+
+                if (!(m->events & (POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM)))
+                        continue;
+                if ((strcmp(kind, "file") == 0 && strncmp(path, "/proc/", 6) != 0 &&
+                            strncmp(path, "/sys/", 5) != 0) ||
+                        strcmp(kind, "directory") == 0)
+                        return TRUE;
+        }
+        return FALSE;
 }
 
 enum truth when_set_empty_timeout(const struct thread *t)

@@ -25,6 +25,7 @@ enum truth when_connecting(const struct thread *t);
 enum truth when_on_cpu(const struct thread *t);
 enum truth when_off_cpu(const struct thread *t);
 enum truth when_set_empty(const struct thread *t);         /* a poll set without fds */
+enum truth when_set_replaced(const struct thread *t);      /* … with what is never waited for */
 enum truth when_set_empty_timeout(const struct thread *t); /* … and with a timeout */
 enum truth when_queued(const struct thread *t);         /* the kernel says so, and no CPU has it */
 enum truth when_throttled_told(const struct thread *t); /* the kernel says so */

@@ -86,6 +86,12 @@ static void held_put(struct text *x, const struct thread *t, const struct object
         } else if (o->n_owners) {
                 put(x, ", held by ");
                 thread_put(x, t, o->owners);
+        } else if (o->lost_owner && o->kind && strcmp(o->kind, "mutex") == 0) {
+                put(x,
+                        ", held by thread %d, which is not in this process: it ended with the "
+                        "lock, or "
+                        "had it when this process was forked",
+                        (int)o->lost_owner);
         } else if (o->readers) {
                 put(x, ", held by %u reader%s", o->readers, o->readers > 1 ? "s" : "");
         }

@@ -330,7 +330,20 @@ static void add_members(struct line *l, const struct object *o)
                 return;
         }
         if (n > 1 || o->partial) {
+                size_t disabled = 0;
+
+                for (size_t i = 0; i < o->n_members; i++)
+                        disabled += member_is_disabled(&o->members[i]);
                 add(l, "any of %s%zu file descriptors", o->partial ? "more than " : "", n);
+                if (disabled)
+                        add(l, ", %s%zu of them disabled",
+                                o->n_members_hidden || o->partial ? "at least " : "", disabled);
+                return;
+        }
+        if (member_is_disabled(&o->members[0])) {
+                add(l, "an event, though the only member, ");
+                add_object(l, o->members[0].object, NULL);
+                add(l, ", is disabled until epoll_ctl(2) arms it again");
                 return;
         }
         bool in = o->members[0].events & POLLIN, out = o->members[0].events & POLLOUT;

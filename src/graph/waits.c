@@ -48,7 +48,7 @@ static bool set_is_closed(const struct object *o)
         if (!o || !o->n_members || o->n_members_hidden || o->partial)
                 return false;
         for (size_t i = 0; i < o->n_members; i++)
-                if (!object_is_closed(o->members[i].object))
+                if (!member_is_disabled(&o->members[i]) && !object_is_closed(o->members[i].object))
                         return false;
         return true;
 }

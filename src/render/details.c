@@ -187,11 +187,15 @@ static void owners_write(struct page *p, const struct thread *t, unsigned indent
         label_flow(p, indent, "by", text);
 }
 
-static const char *events_words(const struct object *o, uint32_t events)
+static const char *events_words(const struct member *m)
 {
+        const struct object *o = m->object;
+        uint32_t events = m->events;
         bool in = events & (POLLIN | POLLRDNORM | POLLRDBAND);
         bool out = events & (POLLOUT | POLLWRNORM | POLLWRBAND);
 
+        if (member_is_disabled(m))
+                return "disabled (EPOLLONESHOT)";
         if (in && o && o->kind && strcmp(o->kind, "process") == 0)
                 return "for its end";
         if (in && o && o->state && strcmp(o->state, "LISTEN") == 0)
@@ -250,7 +254,7 @@ static void members_write(struct page *p, const struct object *o, unsigned inden
                         words = object_words(p, m->object);
                 }
                 label_cut(p, indent, i == 0 ? "members" : "", STYLE_PLAIN,
-                        page_join(p, fd, words, "  ", events_words(m->object, m->events), NULL));
+                        page_join(p, fd, words, "  ", events_words(m), NULL));
         }
         if (shown < total)
                 label_cut(p, indent, shown == 0 ? "members" : "", STYLE_PLAIN,

@@ -6,10 +6,13 @@
  */
 #include "resolve/futexlock.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <linux/futex.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
@@ -150,6 +153,32 @@ static bool owner_find(struct resolver *r, const struct lock_view *v, const stru
         return true;
 }
 
+/*
+ * Has the thread that took the lock ended since, still having it? Or was it never in this process,
+ * but in the one that this is a copy of (fork(2))? Then the lock still records it after it was
+ * found to be missing. Without a PID namespace in between, a TID is what it says.
+ */
+static bool owner_lost(struct resolver *r, const struct lock_view *v, const struct lock_seen *seen)
+{
+        struct lock_seen again = { 0 };
+        struct lock_view now = *v;
+        bool known = false;
+        char path[48];
+
+        if (seen->shared || seen->list || strcmp(seen->kind, "mutex") != 0 ||
+                !procio_live(resolver_io(r)) || resolver_process_of(r)->inner_pid)
+                return false;
+        snprintf(path, sizeof(path), "task/%d", (int)seen->owner);
+        if (faccessat(resolver_dir(r), path, F_OK, 0) == 0 || errno != ENOENT ||
+                procio_memory(resolver_io(r), resolver_dir(r), resolver_process_of(r)->pid,
+                        v->address - v->before, now.bytes,
+                        v->before + v->behind) != (ssize_t)(v->before + v->behind))
+                return false;
+        for (size_t i = 0; i < ARRAY_SIZE(layouts) && !known; i++)
+                known = layouts[i](&now, &again);
+        return known && again.owner == seen->owner && again.base == seen->base;
+}
+
 static void note_make(struct resolver *r, struct object *o, const struct lock_seen *seen)
 {
         char note[NOTE_LEN], owner[64] = "";
@@ -194,6 +223,8 @@ void futexlock_resolve(struct resolver *r, struct thread *t)
                 return;
         if (seen.owner && !owner_find(r, v, &seen, &found, &witnessed)) {
                 /* Memory that looks like a lock of nobody is no lock, as far as we know. */
+                if (known && owner_lost(r, v, &seen))
+                        o->lost_owner = seen.owner;
                 return;
         }
         if (seen.owner) {

@@ -269,6 +269,8 @@ static void set_add(
                 const struct member *m = &o->members[i];
                 bool out = m->events & (POLLOUT | POLLWRNORM), in = m->events & ~POLLOUT || !out;
 
+                if (member_is_disabled(m))
+                        continue;
                 if (is_set(m->object)) {
                         set_add(p, t, m->object, e, depth + 1);
                         continue;

@@ -61,16 +61,21 @@ static int target_compare(const void *a, const void *b)
 }
 
 int follow_targets(struct procio *io, struct arena *a, const struct owner *owners, size_t n,
-        size_t threads_max, struct selection *ret, size_t *ret_too_large)
+        size_t threads_max, const pid_t self[2], struct selection *ret, size_t *ret_too_large)
 {
         struct target *targets = arena_new_array(a, struct target, n + 1);
         size_t n_found = 0, n_kept = 0, too_large = 0;
 
         if (!targets)
                 return -ENOMEM;
-        for (size_t i = 0; i < n; i++)
+        for (size_t i = 0; i < n; i++) {
+                pid_t pid = owners[i].pid > 0 ? owners[i].pid : owners[i].tid;
+
+                if (pid == self[0] || pid == self[1])
+                        continue;
                 n_found += (size_t)owner_target(
                         io, &owners[i], threads_max, &targets[n_found], &too_large);
+        }
         qsort(targets, n_found, sizeof(*targets), target_compare);
         for (size_t i = 0; i < n_found; i++) {
                 const struct target *last = n_kept ? &targets[n_kept - 1] : NULL;

@@ -106,7 +106,7 @@ static int crew_read(struct unwinder *u, const struct space *s, struct walker *c
                         crew[i].more, NULL };
         }
         if (procio_live(u->io))
-                r = m ? pieces_read(u->watch, s->pid, requests, m) : 0;
+                r = m ? pieces_read(u->watch, s->pid, s->tid, requests, m) : 0;
         else
                 r = recorded_pieces(u->io, s->dir, s->pid, requests, m);
         m = 0;

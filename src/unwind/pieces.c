@@ -43,7 +43,7 @@ static size_t pieces_filled(struct piece_request *requests, size_t n, size_t n_b
         return n;
 }
 
-int pieces_read(struct watch *watch, pid_t pid, struct piece_request *requests, size_t n)
+int pieces_read(struct watch *watch, pid_t pid, pid_t tid, struct piece_request *requests, size_t n)
 {
         size_t most = n < IOV_MAX ? n : IOV_MAX;
         _cleanup_free_ struct iovec *local = calloc(most ? most : 1, sizeof(*local));
@@ -64,7 +64,7 @@ int pieces_read(struct watch *watch, pid_t pid, struct piece_request *requests, 
                 }
                 if (!watch_enter(watch, pid, HANG_MM))
                         return -ETIMEDOUT;
-                bytes = process_vm_readv(pid, local, m, remote, m, 0);
+                bytes = process_vm_readv(tid, local, m, remote, m, 0);
                 error = errno;
                 watch_leave(watch);
                 if (bytes < 0 && error != EFAULT)

@@ -17,6 +17,8 @@ struct piece_request {
 
 /*
  * Up to IOV_MAX (1,024) of them in one call of the kernel. 0; -EPERM, -ESRCH …: nothing more
- * can be read of this process; -ETIMEDOUT: it hung before; -ENOMEM.
+ * can be read of this process; -ETIMEDOUT: it hung before; -ENOMEM. tid: whom the kernel is asked
+ * for the memory (process_memory_tid()).
  */
-int pieces_read(struct watch *watch, pid_t pid, struct piece_request *requests, size_t n);
+int pieces_read(
+        struct watch *watch, pid_t pid, pid_t tid, struct piece_request *requests, size_t n);

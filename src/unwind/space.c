@@ -12,12 +12,14 @@
 #define GUESS_WORDS 256U
 
 int space_init(struct space *s, struct procio *io, struct watch *watch, struct modules *modules,
-        int dir, pid_t pid)
+        int dir, const struct process *p)
 {
         int r;
 
-        *s = (struct space){ .modules = modules, .dir = dir, .pid = pid };
-        r = maps_read(io, watch, dir, pid, &s->maps);
+        *s = (struct space){
+                .modules = modules, .dir = dir, .pid = p->pid, .tid = process_memory_tid(p)
+        };
+        r = maps_read(io, watch, dir, p->pid, &s->maps);
         if (r < 0)
                 return r;
         s->opened = calloc(s->maps.n + 1, sizeof(struct module *));

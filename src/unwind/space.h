@@ -25,6 +25,7 @@ struct space {
         bool *asked;
         int dir;
         pid_t pid;
+        pid_t tid; /* whom the kernel is asked for the memory */
         const struct arch *arch;
         struct {
                 uint64_t address;
@@ -34,7 +35,7 @@ struct space {
 
 /* 0, or as maps_read(). */
 int space_init(struct space *s, struct procio *io, struct watch *watch, struct modules *modules,
-        int dir, pid_t pid);
+        int dir, const struct process *p);
 void space_done(struct space *s);
 
 /* The walk's code_source. */

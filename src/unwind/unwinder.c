@@ -170,7 +170,8 @@ void unwinder_copy(struct unwinder *u, struct thread *const *threads, size_t n)
         }
         /* What cannot be had now is a matter of the second half. */
         if (m && server_start(u) == 0)
-                pieces_read(u->watch, threads[0]->process->pid, requests, m);
+                pieces_read(u->watch, threads[0]->process->pid,
+                        process_memory_tid(threads[0]->process), requests, m);
         for (size_t i = 0; i < m; i++)
                 copies_keep(&u->copies, threads[whose[i]], requests[i].piece);
 }
@@ -233,10 +234,17 @@ static int process_open(struct unwinder *u, const struct process *p)
         if (dir < 0)
                 return dir;
         n = procio_read(u->io, dir, "stat", p->pid, HANG_EXEC, &text);
-        if (n > 0 && procfile_stat(text, (size_t)n, &stat) > 0 && stat.start_time == p->start_time)
+        if (n <= 0 || procfile_stat(text, (size_t)n, &stat) <= 0 ||
+                stat.start_time != p->start_time) {
+                close(dir);
+                return n < 0 ? (int)n : -ESRCH;
+        }
+        if (process_memory_tid(p) == p->pid || !procio_live(u->io))
                 return dir;
+        /* A main thread that has exited has no maps. /proc has each thread under its number, too.
+         */
         close(dir);
-        return n < 0 ? (int)n : -ESRCH;
+        return procio_open_process(u->io, process_memory_tid(p));
 }
 
 static int threads_unwind(struct unwinder *u, const struct process *p, int dir, struct space *s,
@@ -311,7 +319,7 @@ static int process_unwind(struct unwinder *u, struct process *p)
         if (r < 0)
                 return r;
         dir = process_open(u, p);
-        r = dir < 0 ? dir : space_init(&space, u->io, u->watch, u->modules, dir, p->pid);
+        r = dir < 0 ? dir : space_init(&space, u->io, u->watch, u->modules, dir, p);
         if (r == -ENOMEM)
                 return r;
         if (r < 0) {

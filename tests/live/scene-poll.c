@@ -3,7 +3,6 @@
 #include "scene.h"
 
 #include <fcntl.h>
-#include <linux/kcmp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -17,23 +16,6 @@
 #include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
-
-/* Older architectures have the older calls, and glibc picks. */
-#ifdef SYS_poll
-#define POLL_CALLS SYS_poll, SYS_ppoll
-#else
-#define POLL_CALLS SYS_ppoll
-#endif
-#ifdef SYS_select
-#define SELECT_CALLS SYS_select, SYS_pselect6
-#else
-#define SELECT_CALLS SYS_pselect6
-#endif
-#ifdef SYS_epoll_wait
-#define EPOLL_CALLS SYS_epoll_wait, SYS_epoll_pwait
-#else
-#define EPOLL_CALLS SYS_epoll_pwait
-#endif
 
 #define MEMBERS 4
 
@@ -146,7 +128,7 @@ static void select_precise(struct stage *st, int how)
         select_run(st, how, true);
 }
 
-static void epoll_add(int epoll, int fd)
+void epoll_add(int epoll, int fd)
 {
         struct epoll_event event = { .events = EPOLLIN, .data.fd = fd };
 
@@ -165,7 +147,7 @@ static int epoll_make(struct set *ret_set)
         return epoll;
 }
 
-static pid_t epoll_start(struct stage *st, int epoll)
+pid_t epoll_start(struct stage *st, int epoll)
 {
         pid_t pid = child_start(st);
 
@@ -353,51 +335,6 @@ static void poll_restarted(struct stage *st, int how)
         stage_ready(st, pid, pid, "seconds=%d expires=%lu", FOREVER_S, expires);
 }
 
-/*
- * An epoll keeps a file that is still open elsewhere, under the number it was added by.
- * Another file has that number now.
- */
-static void epoll_stale(struct stage *st, int how)
-{
-        int epoll = (int)MUST(epoll_create1(EPOLL_CLOEXEC)), event, fds[2];
-        pid_t pid;
-
-        (void)how;
-        MUST(pipe2(fds, O_CLOEXEC));
-        epoll_add(epoll, fds[0]);
-        MUST(fcntl(fds[0], F_DUPFD_CLOEXEC, 0));
-        event = (int)MUST(eventfd(0, EFD_CLOEXEC));
-        MUST(dup3(event, fds[0], O_CLOEXEC));
-        pid = epoll_start(st, epoll);
-        stage_ready(st, pid, pid, "fd=%d members=%d:pipe", epoll, fds[0]);
-}
-
-/*
- * The same of two files that have one inode, as all files without a path: only kcmp(2) tells
- * which of them has the number. A member that still has its own is there for comparison.
- */
-static void epoll_stale_anonymous(struct stage *st, int how)
-{
-        int epoll = (int)MUST(epoll_create1(EPOLL_CLOEXEC)), timer;
-        int stale = (int)MUST(eventfd(0, EFD_CLOEXEC)), kept = (int)MUST(eventfd(0, EFD_CLOEXEC));
-        struct kcmp_epoll_slot slot = { .efd = (uint32_t)epoll, .tfd = (uint32_t)kept };
-        long compared;
-        pid_t pid;
-
-        (void)how;
-        epoll_add(epoll, stale);
-        epoll_add(epoll, kept);
-        MUST(fcntl(stale, F_DUPFD_CLOEXEC, 0));
-        close(stale);
-        timer = (int)MUST(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC));
-        if (timer != stale)
-                stage_fail("a new fd is %d and not %d", timer, stale);
-        pid = epoll_start(st, epoll);
-        compared = syscall(SYS_kcmp, pid, pid, KCMP_EPOLL_TFD, kept, &slot);
-        stage_ready(st, pid, pid, "fd=%d members=%d:eventfd,%d:eventfd stale=%d kcmp=%d", epoll,
-                stale, kept, stale, compared == 0);
-}
-
 /* poll and select as they were used to sleep by before nanosleep came. */
 static void poll_sleep(struct stage *st, int how)
 {
@@ -445,8 +382,6 @@ const struct scene scenes_poll[] = {
         { "pselect-timeout", select_precise, TIMED, "the same with a timeout" },
         { "epoll-wait", epoll_plain, 0, "epoll_wait(2) on four kinds of fds" },
         { "epoll-nested", epoll_nested, 0, "epoll_wait(2) on another epoll" },
-        { "epoll-stale", epoll_stale, 0, "epoll_wait(2) on a file whose fd is another's now" },
-        { "epoll-stale-anonymous", epoll_stale_anonymous, 0, "the same of files without a path" },
         { "epoll-pwait2-timeout", epoll_timed, 0, "epoll_pwait2(2) with a timeout" },
         { NULL, NULL, 0, NULL },
 };

@@ -36,6 +36,7 @@ static const struct scene *const families[] = {
         scenes_pipe,
         scenes_tty,
         scenes_poll,
+        scenes_stale,
         scenes_fd,
         scenes_time,
         scenes_futex,

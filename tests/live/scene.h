@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/syscall.h>
 #include <sys/types.h>
 
 struct sockaddr;
@@ -41,7 +42,24 @@ struct scene {
 extern const struct scene scenes_tcp[], scenes_socket[], scenes_unix[], scenes_pipe[], scenes_tty[],
         scenes_poll[], scenes_fd[], scenes_time[], scenes_futex[], scenes_child[], scenes_state[],
         scenes_disk[], scenes_fault[], scenes_lock[], scenes_mount[], scenes_ipc[], scenes_uring[],
-        scenes_abi[], scenes_odd[], scenes_mutex[], scenes_peer[];
+        scenes_abi[], scenes_odd[], scenes_mutex[], scenes_peer[], scenes_stale[];
+
+/* Older architectures have the older calls, and glibc picks. */
+#ifdef SYS_poll
+#define POLL_CALLS SYS_poll, SYS_ppoll
+#else
+#define POLL_CALLS SYS_ppoll
+#endif
+#ifdef SYS_select
+#define SELECT_CALLS SYS_select, SYS_pselect6
+#else
+#define SELECT_CALLS SYS_pselect6
+#endif
+#ifdef SYS_epoll_wait
+#define EPOLL_CALLS SYS_epoll_wait, SYS_epoll_pwait
+#else
+#define EPOLL_CALLS SYS_epoll_pwait
+#endif
 
 #define FOREVER_S 1000 /* the timeout of whatever has one: longer than any test */
 
@@ -127,3 +145,7 @@ void cgroup_make(struct stage *st, const char *controller, char *buffer, size_t 
 /* Entered by exec under a hostile name (scene-odd.c); NULL-terminated arguments. */
 int odd_main(void);
 #define ODD_ENVIRONMENT "PWHY_SCENE_ODD"
+
+/* Adds an fd that is to be read from, and a child that waits for the set. */
+void epoll_add(int epoll, int fd);
+pid_t epoll_start(struct stage *st, int epoll);

@@ -40,10 +40,14 @@ RULES = {
     "poll":
         "poll poll-timeout poll-out poll-restarted poll-100 poll-sparse "
         "poll-sparse-timeout ppoll ppoll-timeout poll-pidfd poll-million",
+    "poll-replaced": "poll-replaced",
+    "select-replaced": "select-replaced",
     "poll-sleep": "poll-sleep",
     "select": "select select-timeout pselect pselect-timeout",
     "select-sleep": "select-sleep",
-    "epoll": "epoll-wait epoll-nested epoll-stale epoll-stale-anonymous epoll-pwait2-timeout",
+    "epoll":
+        "epoll-wait epoll-nested epoll-stale epoll-stale-anonymous epoll-oneshot "
+        "epoll-pwait2-timeout",
     "eventfd-read": "eventfd-read thread-own-eventfd eventfd-other",
     "eventfd-write": "eventfd-write",
     "timerfd-read": "timerfd-read timerfd-read-realtime timerfd-read-unarmed",

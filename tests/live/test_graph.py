@@ -623,5 +623,20 @@ def hostile_names_in_dot():
                 check_equal(done.returncode, 0, done.stderr)
 
 
+@test
+def who_reads_the_answer():
+    """Whoever waits for pwhy waits for the answer: that pwhy runs is no cause of anything."""
+    with running("cat", stdin=subprocess.PIPE, stdout=subprocess.PIPE) as reader:
+        wait_asleep(reader.pid)
+        with running(*command("--json", "--all"), stdin=subprocess.DEVNULL,
+                     stdout=reader.stdin) as looking:
+            reader.stdin.close()
+            threads = json.loads(reader.stdout.read())["threads"]
+    waiting, = [t for t in threads if t["pid"] == reader.pid]
+    check_equal([o["pid"] for o in waiting["wait"]["on"]], [looking.pid], waiting["wait"])
+    check_equal([t["pid"] for t in threads if t.get("root", {}).get("pid") == looking.pid], [],
+                "threads of which pwhy is the root")
+
+
 if __name__ == "__main__":
     main(__doc__.splitlines()[0])

@@ -18,7 +18,8 @@ import time
 from pathlib import Path
 
 from livetest import (DEADLOCK, NOTHING, PARTLY, SHOWN, Skip, built, check, check_equal, command, main,
-                      need_root, running, test, wait_until)
+                      need_root, python, running, test, wait_asleep,
+                      wait_until)
 
 MARGIN_S = 3     # for a busy machine
 RSS_MAX = 64 << 10  # KiB
@@ -346,6 +347,55 @@ def pid_namespace():
     threads = json.loads(done.stdout)["threads"]
     check("sleep" in {t["comm"] for t in threads}, f"shows {[t['comm'] for t in threads]}")
     check(all(t["pid"] < 100 for t in threads), "processes of another namespace")
+
+
+@test
+def foreign_numbers():
+    """Where /proc is that of another PID namespace, a number is another process to system calls:
+    nothing of its memory may be mixed up with what the files tell."""
+    need_root()
+    poll = ("import os, select; p = select.poll(); p.register(os.pipe()[0], 1); "
+            "print(flush=True); p.poll()")
+    number = "/proc/sys/kernel/ns_last_pid"
+    script = """test -w %s || { echo setup failed >&2; exit; }
+        echo $((%%d - 1)) > %s; sleep 1000 & test $! = %%d || { echo setup failed >&2; exit; }
+        {pwhy} --json --source=proc %%d; kill $!""" % (number, number)
+    with python(poll, stdout=subprocess.PIPE) as target:
+        target.stdout.readline()
+        wait_asleep(target.pid)
+        done = in_namespaces(script % (target.pid, target.pid, target.pid), "--pid", "--fork")
+    document = json.loads(done.stdout)
+    thread, = document["threads"]
+    check_equal(thread["wait"]["reason"], "poll", thread["wait"])
+    check("members" not in thread["wait"].get("object", {}), f"memory of whom? {thread['wait']}")
+    check(any("another PID namespace" in gap for gap in missing(document)), missing(document))
+
+
+@test
+def no_proc():
+    """Nothing is hidden, ended or of another namespace there."""
+    need_root()
+    for mount in "umount -l /proc", "mount -t tmpfs none /proc":
+        for target in "1", "sleep", "--root":
+            done = in_namespaces(f"{mount} || {{ echo setup failed >&2; exit; }}; "
+                                 f"exec {{pwhy}} {target}", "--mount")
+            check_equal(done.returncode, PARTLY, f"{mount}, {target}: {done.stderr!r}")
+            check_equal(done.stderr.count(b"\n"), 1, f"{mount}, {target}: lines: {done.stderr!r}")
+            check(b"mount -t proc" in done.stderr, f"{mount}, {target}: {done.stderr!r}")
+
+
+@test
+def few_descriptors():
+    """That a file cannot be opened for want of descriptors does not mean that a process ended."""
+    with running("sleep", 1000) as target:
+        for limit in range(6, 20):
+            done = Looked("--json", target.pid, preexec_fn=lambda n=limit: resource.setrlimit(
+                resource.RLIMIT_NOFILE, (n, n)))
+            check("ended" not in done.error, f"with {limit}: {done.error!r}")
+            if done.status == PARTLY and not done.out:
+                check("ulimit -n" in done.error, f"with {limit}: {done.error!r}")
+            else:
+                check_equal(done.json()["threads"][0]["wait"]["reason"], "sleep", f"with {limit}")
 
 
 @test

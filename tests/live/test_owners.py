@@ -14,8 +14,8 @@ import subprocess
 import tempfile
 
 from livetest import (
-    Skip, built, check, check_equal, command, main, need_root, pwhy, running, test, threads_of,
-    wait_asleep)
+    Skip, built, check, check_equal, command, main, need_root, pwhy, python, running, state_of, test,
+    threads_of, wait_asleep, wait_until)
 
 WAITERS = 3
 
@@ -137,6 +137,75 @@ def file_lock_of_somebody_outside():
         check_equal([t["wait"]["on"] for t in document["threads"]], [[]], document)
         check(any("outside of this PID namespace" in gap["why"]
                   for gap in document["capture"]["missing"]), document["capture"]["missing"])
+
+
+EXITED = """
+import ctypes, os, select, threading
+poll = select.poll()
+poll.register(os.pipe()[0], select.POLLIN)
+thread = threading.Thread(target=poll.poll)
+thread.start()
+print(thread.native_id, flush=True)
+ctypes.CDLL(None).syscall({"x86_64": 60, "aarch64": 93}[os.uname().machine], 0)
+"""
+
+
+@test
+def main_thread_that_has_exited():
+    """It has no memory any more, and the others have the same as ever."""
+    with python(EXITED, stdout=subprocess.PIPE, text=True) as process:
+        tid = int(process.stdout.readline())
+        wait_until(lambda: state_of(process.pid) == "Z", "the main thread has exited")
+        wait_asleep(process.pid, tid)
+        threads = {t["tid"]: t for t in json.loads(pwhy("--json", process.pid))["threads"]}
+    check_equal(threads[process.pid]["wait"]["reason"], "zombie", threads[process.pid]["wait"])
+    wait = threads[tid]["wait"]
+    check_equal([m["kind"] for m in wait["object"].get("members", [])], ["pipe"], wait)
+    check(any(f.get("symbol") for f in threads[tid].get("user_stack", [])),
+          f"user stack: {threads[tid].get('user_stack')}")
+
+
+LOST = """
+import ctypes, os, sys, threading, time
+libc = ctypes.CDLL(None)
+mutex = ctypes.create_string_buffer(64)
+locked = threading.Event()
+
+def lock():
+    libc.pthread_mutex_lock(mutex)
+    locked.set()
+    if sys.argv[1] == "forked":
+        time.sleep(1000)
+
+thread = threading.Thread(target=lock, daemon=True)
+thread.start()
+locked.wait()
+pid = os.getpid()
+if sys.argv[1] == "ended":
+    thread.join()
+elif not (child := os.fork()):
+    libc.prctl(1, 9)
+    libc.pthread_mutex_lock(mutex)
+else:
+    pid = child
+print(pid, thread.native_id, flush=True)
+if sys.argv[1] == "ended":
+    libc.pthread_mutex_lock(mutex)
+time.sleep(1000)
+"""
+
+
+@test
+def mutex_of_nobody():
+    """Its holder has ended, or is in the process that this one was forked from: that is said, of
+    nobody else, and what a holder would do is not known."""
+    for how in "ended", "forked":
+        with python(LOST, how, stdout=subprocess.PIPE, text=True) as process:
+            pid, owner = map(int, process.stdout.readline().split())
+            wait_asleep(pid, call=202 if os.uname().machine == "x86_64" else 98)
+            wait = waits(pid)[pid]
+        check_equal(wait["on"], [], wait)
+        check(f"held by thread {owner}, which is not in this process" in wait["text"], wait)
 
 
 if __name__ == "__main__":

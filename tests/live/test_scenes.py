@@ -136,6 +136,20 @@ def check_crowd(evidence, ready, _thread):
         raise Failure(f"{ready['threads']} threads at {ready['address']}", len(seen))
 
 
+def check_disabled(_evidence, _ready, thread):
+    """Whoever writes to a member that is disabled ends nothing."""
+    wait = thread["wait"]
+    if wait["on"] or "disabled" not in wait["text"]:
+        raise Failure("nobody, as the only member is disabled", wait)
+
+
+def check_replaced(_evidence, _ready, thread):
+    """What has the number now is not what is waited for."""
+    wait = thread["wait"]
+    if wait["on"] or "another file by now" not in wait["text"]:
+        raise Failure("no word about the directory that has the number", wait)
+
+
 def check_harmless(evidence):
     """What people see has nothing in it that a terminal obeys."""
     bad = re.search(r"[^\n\t\x20-\x7e\u00a0-\U0010ffff]", evidence.text)
@@ -415,6 +429,9 @@ ROWS = {
     "epoll-wait": dataclasses.replace(EPOLL, on="peer stage"),
     "epoll-nested": dataclasses.replace(EPOLL, on="peer stage"),
     "epoll-stale": EPOLL,
+    "epoll-oneshot": dataclasses.replace(EPOLL, check=check_disabled),
+    "poll-replaced": Row("poll", "poll-set", most="likely", check=check_replaced),
+    "select-replaced": Row("poll", "poll-set", most="likely", check=check_replaced),
     "epoll-stale-anonymous": Row("poll", "epoll", "fd", members=True, check=check_stale),
     "epoll-pwait2-timeout": EPOLL,
     "eventfd-read": Row("read", "eventfd", "fd", on="peer stage"),

@@ -188,6 +188,13 @@ static void when_satisfy(struct scene *sc, const struct rule *rule)
         else if (rule->when == when_on_cpu || rule->when == when_off_cpu) {
                 t->has_on_cpu = true;
                 t->on_cpu = rule->when == when_on_cpu;
+        } else if (rule->when == when_set_replaced) {
+                static struct object file = { .kind = "file", .path = "/srv/data", .fd = 3 };
+                static struct member member = { &file, POLLIN };
+
+                o = t->call.object = scene_object(sc, "poll-set", -1);
+                o->members = &member;
+                o->n_members = 1;
         } else if (rule->when == when_set_empty || rule->when == when_set_empty_timeout) {
                 t->call.object = scene_object(sc, "poll-set", -1);
                 t->call.has_timeout = true;

@@ -393,11 +393,12 @@ static void test_epoll(void **state)
                 "tfd:        5 events:       19 data:                5  pos:0 ino:3fe sdev:e\n"
                 "tfd:        6 events:       1d data: ffffffffffffffff  pos:0 ino:3fe sdev:e\n"
                 "tfd:        7 events:        4 data:                7\n"
-                "tfd:        8 events:        1 data:                8  pos:0 ino:d sdev:f\n"
+                "tfd:        8 events: 40000001 data:                8  pos:0 ino:d sdev:f\n"
+                "tfd:        8 events: 40000000 data:                8  pos:0 ino:d sdev:f\n"
                 "tfd: junk\n");
         o = epoll_object(f, 4);
         assert_string_equal(o->kind, "epoll");
-        assert_int_equal(o->n_members, 4);
+        assert_int_equal(o->n_members, 5);
         assert_int_equal(o->n_members_hidden, 0);
         assert_string_equal(o->members[0].object->kind, "pipe");
         assert_int_equal(o->members[0].events, 0x19);
@@ -409,6 +410,10 @@ static void test_epoll(void **state)
         assert_int_equal(o->members[2].object->fd, 7);
         assert_null(o->members[2].object->kind);
         assert_string_equal(o->members[3].object->kind, "eventfd");
+        /* Armed for one event; after that one. */
+        assert_false(member_is_disabled(&o->members[0]));
+        assert_false(member_is_disabled(&o->members[3]));
+        assert_true(member_is_disabled(&o->members[4]));
 }
 
 static void test_epoll_many(void **state)

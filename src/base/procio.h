@@ -46,12 +46,14 @@ enum hang {
 int procio_new(const char *root, struct watch *watch, struct procio **ret_io);
 void procio_free(struct procio *io);
 /*
- * May the kernel be asked about the same numbers (memory, kcmp(2), pidfd_open(2))? Not of a recorded
- * tree, and not where /proc is that of another PID namespace: there they are other processes.
+ * May the kernel be asked about the same numbers (memory, kcmp(2), pidfd_open(2))? Not of a
+ * recorded tree, and not where /proc is that of another PID namespace: there they are other
+ * processes.
  */
 bool procio_live(const struct procio *io);
 /* Has /proc the PIDs of the caller's own PID namespace? */
 bool procio_is_ours(void);
+struct watch *procio_watch(const struct procio *io);
 int procio_root(const struct procio *io); /* directory fd of the root */
 /* Are all processes in there, because it is that of the first PID namespace? */
 bool procio_outermost(struct procio *io);
@@ -102,7 +104,3 @@ int procio_fd_mode(struct procio *io, const struct fd_ref *ref);
 int procio_fd_device(struct procio *io, const struct fd_ref *ref, char ret[static DEVICE_TEXT_MAX]);
 /* xattr system.sockprotoname of a socket. */
 ssize_t procio_fd_protocol(struct procio *io, const struct fd_ref *ref, const char **ret_text);
-
-/* Bytes of the target's memory: up to len, fewer at the end of a mapping. */
-ssize_t procio_memory(
-        struct procio *io, int process_dir, pid_t pid, uint64_t address, void *buffer, size_t len);

@@ -10,6 +10,7 @@
 
 #include "base/procfile.h"
 #include "base/procio.h"
+#include "base/procmem.h"
 #include "symbol/stacktext.h"
 
 /*

@@ -11,6 +11,7 @@
 #include "base/arena.h"
 #include "base/cleanup.h"
 #include "base/procio.h"
+#include "base/procmem.h"
 #include "model.h"
 #include "resolve/flockmem.h"
 #include "resolve/pagecache.h"

@@ -20,6 +20,7 @@
 #include "base/arena.h"
 #include "base/cleanup.h"
 #include "base/procio.h"
+#include "base/procmem.h"
 #include "model.h"
 #include "resolve/locklayout.h"
 #include "resolve/resolver.h"

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/procio.h"
+#include "base/procmem.h"
 
 #define PAGE 4096U
 #define PLACES 64U

@@ -12,6 +12,7 @@
 
 #include "base/cleanup.h"
 #include "base/procio.h"
+#include "base/procmem.h"
 #include "resolve/resolver.h"
 
 #define LOCKS_MAX 256 /* of one thread */

@@ -22,6 +22,7 @@
 #include "base/arena.h"
 #include "base/cleanup.h"
 #include "base/procio.h"
+#include "base/procmem.h"
 #include "base/worker.h"
 #include "symbol/debugfile.h"
 #include "symbol/debuginfod.h"

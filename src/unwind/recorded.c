@@ -9,6 +9,7 @@
 #include "base/arena.h"
 #include "base/cleanup.h"
 #include "base/procio.h"
+#include "base/procmem.h"
 #include "model.h"
 #include "unwind/memory.h"
 #include "unwind/pieces.h"

@@ -22,6 +22,7 @@
 #include "base/cleanup.h"
 #include "base/privilege.h"
 #include "base/procio.h"
+#include "base/procmem.h"
 
 #include "tree.h"
 

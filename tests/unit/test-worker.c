@@ -18,6 +18,7 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/procio.h"
+#include "base/procmem.h"
 #include "base/worker.h"
 
 #define STEPS 20

@@ -145,6 +145,7 @@ struct object {
         bool partial;            /* the set could not be read to its end: more, perhaps */
         bool has_deadline;
         int64_t deadline_ns; /* time left; negative: it has passed */
+        bool disarmed;       /* a timer that is not set, and will not expire */
         bool has_word;
         uint32_t word;           /* value of a futex */
         const char *lock_layout; /* of the memory around a futex: "glibc mutex"; NULL: not known */

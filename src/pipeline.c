@@ -205,7 +205,7 @@ int job_run(void *arg)
                 profile_fold(j->snapshot);
         }
         if (r == 0 && j->proof)
-                proof_read(io, j->proof);
+                proof_read(io, j->snapshot->fd_scan, j->proof);
         unwinder_free(still.unwinder);
         resolver_free(still.resolver);
         procio_free(io);

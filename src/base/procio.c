@@ -8,19 +8,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/magic.h>
 #include <linux/stat.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/statfs.h>
 #include <sys/xattr.h>
 
 #include "base/cleanup.h"
+#include "base/procmount.h"
 #include "base/worker.h"
 
-/* Of a look at one thread; with fewer, that a file cannot be opened says nothing. */
-#define FDS_WANTED 8
 #define PIECE_FULL 2048  /* seq_file's buffer is a page; few lines are half as long */
 #define TEXT_FIRST 65536 /* holds all but hostile files */
 
@@ -32,42 +29,14 @@ struct procio {
         char *text;
 };
 
-bool procio_is_ours(void)
-{
-        char link[32];
-        ssize_t n = readlink("/proc/self", link, sizeof(link) - 1);
-
-        link[n < 0 ? 0 : n] = 0;
-        return strtol(link, NULL, 10) == getpid();
-}
-
-/* Whoever has no descriptor left cannot tell a process that has ended from one that runs. */
-static int fds_check(int fd)
-{
-        int fds[FDS_WANTED], r = 0;
-        size_t n = 0;
-
-        while (n < FDS_WANTED && r == 0) {
-                fds[n] = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-                if (fds[n] < 0)
-                        r = -errno;
-                else
-                        n++;
-        }
-        while (n)
-                close(fds[--n]);
-        return r;
-}
-
 int procio_new(const char *root, struct watch *watch, struct procio **ret_io)
 {
         struct procio *io = calloc(1, sizeof(*io));
-        struct statfs fs;
         int r;
 
         if (!io)
                 return -ENOMEM;
-        io->live = !root && procio_is_ours();
+        io->live = !root && procmount_is_ours();
         io->watch = watch;
         io->size = TEXT_FIRST;
         io->text = malloc(io->size + 1);
@@ -77,10 +46,7 @@ int procio_new(const char *root, struct watch *watch, struct procio **ret_io)
                 procio_free(io);
                 return r;
         }
-        if (!root && (fstatfs(io->root, &fs) < 0 || fs.f_type != PROC_SUPER_MAGIC))
-                r = -ENOENT;
-        else
-                r = fds_check(io->root);
+        r = procmount_check(io->root, !root);
         if (r < 0) {
                 procio_free(io);
                 return r;

@@ -51,8 +51,6 @@ void procio_free(struct procio *io);
  * processes.
  */
 bool procio_live(const struct procio *io);
-/* Has /proc the PIDs of the caller's own PID namespace? */
-bool procio_is_ours(void);
 struct watch *procio_watch(const struct procio *io);
 int procio_root(const struct procio *io); /* directory fd of the root */
 /* Are all processes in there, because it is that of the first PID namespace? */

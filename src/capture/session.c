@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/privilege.h"
 #include "base/procio.h"
+#include "base/procmount.h"
 #include "capture/schedclock.h"
 #include "capture/taskiter.h"
 #include "capture/tasktable.h"
@@ -174,7 +175,7 @@ int session_new(const struct pwhy_query *query, struct session **ret_session)
         } else if (query->source != QUERY_SOURCE_PROC && (s->forced || pays(query))) {
                 privilege_read(&privilege, false);
                 s->worth_words = s->forced || privilege.sys_admin || query->all;
-                if (!procio_is_ours()) {
+                if (!procmount_is_ours()) {
                         /* What the program tells would be of other processes than what files do. */
                         if (s->forced) {
                                 s->why = "/proc shows another PID namespace than pwhy's own";

@@ -223,6 +223,8 @@ static void add_object(struct line *l, const struct object *o, const char *kind)
                 add(l, "a file"); /* of which a log tells the number only */
         else if (o->fd >= 0 && o->kind && strcmp(o->kind, "process") == 0)
                 add(l, "the process of a pidfd");
+        else if (o->disarmed)
+                add(l, "a timerfd that is not armed");
         else
                 add_noun(l, o->kind ? o->kind : kind);
         if (o->fd >= 0)

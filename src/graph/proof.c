@@ -21,6 +21,8 @@
 #include "capture/fileiter.h"
 #include "graph/lookup.h"
 #include "graph/waits.h"
+#include "resolve/fdscan.h"
+#include "resolve/kinds.h"
 
 static int thread_compare(const void *a, const void *b)
 {
@@ -84,7 +86,8 @@ int proof_owners(struct snapshot *s, const struct graph *g, const bool *behind,
         return 0;
 }
 
-#define SOCKETS_MAX 64 /* looked into for timeouts */
+#define SOCKETS_MAX 64      /* looked into for timeouts */
+#define IN_FLIGHT_MAX 20000 /* sockets asked for descriptors in their queues */
 
 #define SIGNAL(n) (UINT64_C(1) << ((n)-1))
 
@@ -149,7 +152,34 @@ static int socket_see(void *arg, const struct wire_file *f)
         return 0;
 }
 
-void proof_read(struct procio *io, struct proof *p)
+/*
+ * A descriptor in the message of a unix socket (SCM_RIGHTS) is in nobody's table, and may be
+ * another end of the very pipe that somebody waits for: whoever receives it can write to it. fdinfo
+ * of a socket counts those in its queue ("scm_fds: 1", since 5.12).
+ */
+static bool descriptors_in_flight(struct procio *io, const struct fdscan *scan)
+{
+        size_t n;
+        const struct fd_entry *e = fdscan_class(scan, FD_SOCKET, &n);
+
+        for (size_t i = 0, asked = 0; i < n && asked < IN_FLIGHT_MAX; i++) {
+                const char *text;
+                uint64_t count;
+                char path[64];
+
+                if (i > 0 && e[i].number == e[i - 1].number)
+                        continue;
+                asked++;
+                snprintf(path, sizeof(path), "%d/task/%d/fdinfo/%d", (int)e[i].pid, (int)e[i].tid,
+                        e[i].fd);
+                if (procio_read(io, procio_root(io), path, e[i].pid, HANG_FILE, &text) > 0 &&
+                        fdinfo_number(text, "scm_fds", 10, &count) && count)
+                        return true;
+        }
+        return false;
+}
+
+void proof_read(struct procio *io, const struct fdscan *scan, struct proof *p)
 {
         struct fileiter *files = NULL;
         size_t n_sockets = 0;
@@ -166,6 +196,7 @@ void proof_read(struct procio *io, struct proof *p)
                         fileiter_files(files, t->pid, socket_see, t);
         }
         fileiter_free(files);
+        p->in_flight = scan && descriptors_in_flight(io, scan);
 }
 
 static bool text_equal(const char *a, const char *b)
@@ -251,6 +282,11 @@ int proof_apply(
                         node->left = true;
                 node->held &= !node->left && last->calm;
                 node->thread->endless = last && last->endless;
+                if (p->in_flight && node->thread->wait.on_any &&
+                        node->thread->wait.reason != REASON_CHILD) {
+                        node->thread->wait.on_whole = node->whole = false;
+                        node->held = false;
+                }
         }
         lookup_free(l);
         return 0;

@@ -18,6 +18,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+struct fdscan;
 struct graph;
 struct owner;
 struct procio;
@@ -38,6 +39,8 @@ struct proof_thread {
 struct proof {                        /* lives in shared memory: filled in the worker */
         struct proof_thread *threads; /* in order of their TIDs */
         size_t n_threads;
+        bool in_flight; /* there are descriptors in messages: other ends of anything, for all we
+                           know */
 };
 
 /* For the nodes that are in or behind what may be a deadlock. In the snapshot's arena. -ENOMEM. */
@@ -48,12 +51,14 @@ int proof_new(
 int proof_owners(struct snapshot *s, const struct graph *g, const bool *behind,
         struct owner **ret_owners, size_t *ret_n);
 
-/* The last reading, after the second look. */
-void proof_read(struct procio *io, struct proof *p);
+/* The last reading, after the second look; scan: what that found open, NULL: nothing was asked for.
+ */
+void proof_read(struct procio *io, const struct fdscan *scan, struct proof *p);
 
 /*
  * Takes from the graph what did not hold: waits that were not the same all the while lead nowhere;
- * those that a signal may end are not held. again: the second look, explained. -ENOMEM.
+ * those that a signal may end, or who gets a descriptor that is in flight, are not held. again: the
+ * second look, explained. -ENOMEM.
  */
 int proof_apply(
         const struct proof *p, struct graph *g, const bool *behind, const struct snapshot *again);

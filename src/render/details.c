@@ -224,6 +224,8 @@ static const char *object_words(struct page *p, const struct object *o)
         }
         if (o->path)
                 return page_safe(p, o->path, ESCAPE_PATH_MAX);
+        if (kind && o->disarmed)
+                return page_join(p, kind, ", not armed", NULL);
         if (kind && o->has_deadline && o->deadline_ns > 0) {
                 char left[DURATION_MAX];
 

@@ -44,10 +44,17 @@ static void timerfd_parse(const struct fd_view *v, struct object *o)
 {
         const char *line = v->info ? strstr(v->info, "\nit_value:") : NULL;
         unsigned long long seconds, ns;
+        uint64_t ticks;
 
         if (!line || sscanf(line, "\nit_value: (%llu, %llu)", &seconds, &ns) != 2)
                 return;
-        if ((!seconds && !ns) || seconds > INT64_MAX / NS_PER_S - 1)
+        if (!seconds && !ns) {
+                /* One that expires just now has nothing left, either, but an interval or ticks. */
+                o->disarmed = strstr(v->info, "\nit_interval: (0, 0)") &&
+                              fdinfo_number(v->info, "ticks", 10, &ticks) && !ticks;
+                return;
+        }
+        if (seconds > INT64_MAX / NS_PER_S - 1)
                 return;
         o->has_deadline = true;
         o->deadline_ns = (int64_t)seconds * NS_PER_S + (int64_t)ns;

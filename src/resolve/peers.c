@@ -17,6 +17,7 @@
 
 #include "base/arena.h"
 #include "base/cleanup.h"
+#include "base/procfile.h"
 #include "base/procio.h"
 #include "resolve/children.h"
 #include "resolve/fdscan.h"
@@ -246,6 +247,31 @@ static bool is_set(const struct object *o)
 static void set_add(
         struct peers *p, const struct thread *t, const struct object *o, struct ends *e, int depth);
 
+/*
+ * A pidfd: who ends it is the process itself. That needs no look at what others have open.
+ */
+static void process_add(
+        struct peers *p, const struct thread *t, const struct object *o, struct ends *e)
+{
+        struct procfile_stat stat;
+        const char *text;
+        char path[32];
+        ssize_t n;
+
+        if (o->pid <= 0) {
+                e->whole = false;
+                return;
+        }
+        snprintf(path, sizeof(path), "%d/stat", (int)o->pid);
+        n = procio_read(resolver_io(p->resolver), procio_root(resolver_io(p->resolver)), path,
+                o->pid, HANG_EXEC, &text);
+        if (n <= 0 || procfile_stat(text, (size_t)n, &stat) <= 0) {
+                e->whole = false;
+                return;
+        }
+        ends_add(p, e, o->pid, stat.ppid == t->process->pid ? ROLE_CHILD : ROLE_PEER);
+}
+
 static void member_add(struct peers *p, const struct thread *t, const struct member *m,
         enum direction direction, struct ends *e)
 {
@@ -273,6 +299,10 @@ static void set_add(
                         continue;
                 if (is_set(m->object)) {
                         set_add(p, t, m->object, e, depth + 1);
+                        continue;
+                }
+                if (m->object && m->object->kind && strcmp(m->object->kind, "process") == 0) {
+                        process_add(p, t, m->object, e);
                         continue;
                 }
                 if (in)

@@ -17,7 +17,7 @@ import xml.etree.ElementTree
 
 from livetest import (DEADLOCK, 
     NOTHING, PARTLY, SHOWN, USAGE, Skip, built, check, check_equal, command, main, need_root, pwhy,
-    running, switches, task, test, wait_asleep, wait_until)
+    python, running, switches, task, test, wait_asleep, wait_until)
 
 
 ANY = (SHOWN, PARTLY, DEADLOCK)
@@ -636,6 +636,49 @@ def who_reads_the_answer():
     check_equal([o["pid"] for o in waiting["wait"]["on"]], [looking.pid], waiting["wait"])
     check_equal([t["pid"] for t in threads if t.get("root", {}).get("pid") == looking.pid], [],
                 "threads of which pwhy is the root")
+
+
+IN_FLIGHT = """
+import os, socket, sys
+a, b = socket.socketpair()
+there, here = socket.socketpair()
+socket.send_fds(there, [b"x"], [a.fileno()])
+for mine, other in (a, b), (b, a):
+    if not (pid := os.fork()):
+        other.close(); there.close(); here.close()
+        mine.recv(1)
+    print(pid, flush=True)
+a.close(); b.close()
+sys.stdin.readline()
+_, fds, _, _ = socket.recv_fds(here, 1, 1)
+os.close(fds[0])
+print("closed", flush=True)
+sys.stdin.readline()
+"""
+
+
+@test
+def descriptor_in_flight():
+    """Two that wait for each other, and a third end of their connection is on its way in a message:
+    whoever receives it may send. When it has been closed there is a deadlock."""
+    need_root()
+    with python(IN_FLIGHT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        pids = [int(process.stdout.readline()) for _ in range(2)]
+        try:
+            for pid in pids:
+                wait_asleep(pid)
+            first = json.loads(pwhy("--json", *pids))
+            process.stdin.write("go on\n")
+            process.stdin.flush()
+            check_equal(process.stdout.readline(), "closed\n", "what it said")
+            second = json.loads(pwhy("--json", *pids))
+        finally:
+            for pid in pids:
+                os.kill(pid, signal.SIGKILL)
+    check_equal(first["deadlocks"], [], "deadlocks while somebody may get another end")
+    check(not any(t.get("deadlocked") for t in first["threads"]), first["threads"])
+    check_equal([sorted(m["pid"] for m in d["members"]) for d in second["deadlocks"]],
+                [sorted(pids)], "deadlocks afterwards")
 
 
 if __name__ == "__main__":

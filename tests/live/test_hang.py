@@ -385,7 +385,7 @@ def no_proc():
 
 
 @test
-def few_descriptors():
+def no_descriptor_left():
     """That a file cannot be opened for want of descriptors does not mean that a process ended."""
     with running("sleep", 1000) as target:
         for limit in range(6, 20):

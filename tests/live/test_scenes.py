@@ -143,6 +143,12 @@ def check_disabled(_evidence, _ready, thread):
         raise Failure("nobody, as the only member is disabled", wait)
 
 
+def check_unarmed(_evidence, _ready, thread):
+    """That it will not expire is what there is to know of it."""
+    if "not armed" not in thread["wait"]["text"]:
+        raise Failure("a timer that is not armed", thread["wait"]["text"])
+
+
 def check_replaced(_evidence, _ready, thread):
     """What has the number now is not what is waited for."""
     wait = thread["wait"]
@@ -438,7 +444,7 @@ ROWS = {
     "eventfd-write": Row("write", "eventfd", "fd", on="peer stage"),
     "timerfd-read": Row("read", "timerfd", "fd", deadline="must"),
     "timerfd-read-realtime": Row("read", "timerfd", "fd", deadline="must"),
-    "timerfd-read-unarmed": Row("read", "timerfd", "fd", deadline="never"),
+    "timerfd-read-unarmed": Row("read", "timerfd", "fd", deadline="never", check=check_unarmed),
     "signalfd-read": Row("read signal", "signalfd", "fd"),
     "inotify-read": Row("read", "inotify", "fd"),
     "dup-900": Row("read", "pipe", "fd inode", on="peer stage"),
@@ -523,7 +529,7 @@ ROWS = {
     "wait-any": Row("child", "process -"),
     "waitpid": CHILD,
     "waitid-pidfd": Row("child", "process", "pid fd", check=check_child),
-    "poll-pidfd": Row("poll", "poll-set", members=True, check=check_polled),
+    "poll-pidfd": Row("poll", "poll-set", members=True, on="child child", check=check_polled),
     "waitpid-group": CHILD_GROUP,
     "waitid-group": CHILD_GROUP,
     "waitpid-own-group": CHILD_GROUP,

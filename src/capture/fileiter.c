@@ -18,12 +18,14 @@
 #pragma GCC diagnostic ignored "-Wunused-parameter"
 #pragma GCC diagnostic ignored "-Wpointer-arith"
 #include "file.lskel.h"
+#include "userfault.lskel.h"
 #pragma GCC diagnostic pop
 
 #define RECORDS 1024
 
 struct fileiter {
         struct fileprog *program;
+        struct userfaultprog *userfaults; /* NULL: not asked for */
 };
 
 int fileiter_new(struct fileiter **ret_iter)
@@ -49,6 +51,8 @@ void fileiter_free(struct fileiter *it)
                 return;
         if (it->program)
                 fileprog__destroy(it->program);
+        if (it->userfaults)
+                userfaultprog__destroy(it->userfaults);
         free(it);
 }
 
@@ -119,10 +123,18 @@ int fileiter_files(struct fileiter *it, pid_t pid,
 int fileiter_userfaults(
         struct fileiter *it, void (*each)(void *arg, const struct wire_userfault *u), void *arg)
 {
-        _cleanup_close_ int fd = iterator_open(it->program->progs.userfaults.prog_fd, 0);
         struct wire_userfault buffer[64];
+        _cleanup_close_ int fd = -1;
         ssize_t n;
+        int r;
 
+        if (!it->userfaults) {
+                it->userfaults = userfaultprog__open();
+                r = it->userfaults ? userfaultprog__load(it->userfaults) : -ENOMEM;
+                if (r < 0)
+                        return r;
+        }
+        fd = iterator_open(it->userfaults->progs.userfaults.prog_fd, 0);
         if (fd < 0)
                 return fd;
         while ((n = records_read(fd, buffer, sizeof(buffer))) > 0)

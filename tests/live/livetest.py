@@ -73,15 +73,19 @@ def pwhy(*args, status=(SHOWN, PARTLY, DEADLOCK)):
 
 
 @contextlib.contextmanager
-def running(*args, **more):
-    """A process, ended and reaped afterwards whatever happens."""
+def running(*args, by=signal.SIGKILL, **more):
+    """A process, ended and reaped afterwards whatever happens; by: what its children end with it by."""
     with subprocess.Popen(list(map(str, args)), **more) as process:
         try:
             yield process
         finally:
             with contextlib.suppress(ProcessLookupError):
-                process.send_signal(signal.SIGKILL)
-            process.wait()
+                process.send_signal(by)
+            try:
+                process.wait(timeout=20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
 
 
 def python(code, *args, **more):

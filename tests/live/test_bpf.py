@@ -201,8 +201,8 @@ def links(thread):
 def namespaces_in_the_record():
     """Of every thread they are what its links say, or not told where they are not pwhy's own."""
     need_bpf()
-    everything = ["unshare", "--net", "--mount", "--uts", "--ipc", "--pid", "--fork", "--cgroup",
-                  "--time", "--user", "sleep", "1000"]
+    everything = ["unshare", "--net", "--mount", "--uts", "--ipc", "--pid", "--fork", "--kill-child",
+                  "--cgroup", "--time", "--user", "sleep", "1000"]
     one = [["unshare", flag, "sleep", "1000"]
            for flag in ("--net", "--mount", "--uts", "--ipc", "--cgroup", "--user")]
     thread_of_its_own = python(

@@ -269,7 +269,7 @@ def nginx_with_a_slow_upstream():
             "events {}\nhttp { access_log off; server { listen 127.0.0.1:%d;\n"
             "location / { proxy_pass http://127.0.0.1:%d; proxy_read_timeout 1h; } } }\n" % (web, app))
         with running(sys.executable, "-c", code, app, **QUIET) as upstream, \
-                running("nginx", "-p", d, "-c", d / "nginx.conf", **QUIET) as nginx:
+                running("nginx", "-p", d, "-c", d / "nginx.conf", by=signal.SIGTERM, **QUIET) as nginx:
             wait_until(lambda: children_of(nginx.pid), "a worker")
             listening(web)
             wait_until(lambda: state_of(upstream.pid) == "S", "upstream listens")

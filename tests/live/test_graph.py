@@ -582,7 +582,8 @@ listener.accept()
 
             wait_until(told, "the client is told of")
             text = pwhy("--graph", process.pid, status=ANY).decode()
-            check(re.match(rf"python3 \(pid {process.pid}\) has been waiting for data", text), text)
+            check(re.search(rf"^python3 \(pid {process.pid}\) has been waiting for data", text, re.M),
+                  text)
 
 
 @test

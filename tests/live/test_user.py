@@ -537,7 +537,7 @@ def real_nginx():
         config.write_text(f"daemon off; pid {folder}/pid; error_log stderr; worker_processes 2;\n"
                           f"events {{}}\nhttp {{ access_log off; server {{"
                           f" listen unix:{folder}/socket; }} }}\n")
-        with running(nginx, "-c", config, "-p", folder, stdout=subprocess.DEVNULL,
+        with running(nginx, "-c", config, "-p", folder, by=signal.SIGTERM, stdout=subprocess.DEVNULL,
                      stderr=subprocess.DEVNULL) as process:
             try:
                 children = Path(f"/proc/{process.pid}/task/{process.pid}/children")

@@ -71,8 +71,16 @@ struct cgroup___ancestors {
         struct cgroup *ancestors[1];
 };
 
+struct cgroup_root___ancestors {
+        struct cgroup___ancestors cgrp;
+};
+
 struct cgroup___ancestor_ids {
         u64 ancestor_ids[1];
+};
+
+struct cgroup_root___ancestor_ids {
+        struct cgroup___ancestor_ids cgrp;
 };
 
 #pragma clang attribute pop
@@ -188,24 +196,45 @@ static inline u32 time_namespace_number(u64 address)
 }
 
 /*
+ * A control group as if it was a root, which has one inside: cgroup shares its place with file, of
+ * the program that may be loaded next (kernel.bpf.h).
+ */
+static inline struct cgroup_root *cgroup_around(struct cgroup *g)
+{
+        return (void *)g - bpf_core_field_offset(struct cgroup_root, cgrp);
+}
+
+static inline u64 cgroup_id(struct cgroup_root *g)
+{
+        return BPF_CORE_READ(g, cgrp.kn, id);
+}
+
+/* Its control group in the unified hierarchy. */
+static inline struct cgroup_root *cgroup_of(struct task_struct *t)
+{
+        return cgroup_around(BPF_CORE_READ(t, cgroups, dfl_cgrp));
+}
+
+/*
  * Is its control group this one, of that level below the root, or below it? Ancestors are known by
  * pointer since 6.1, by id before (include/linux/cgroup-defs.h), itself as the last one.
  */
 static inline _Bool task_in_cgroup(struct task_struct *t, u64 id, u32 level)
 {
-        struct cgroup *g = BPF_CORE_READ(t, cgroups, dfl_cgrp), *ancestor;
-        struct cgroup___ancestors *now = (void *)g;
-        struct cgroup___ancestor_ids *then = (void *)g;
+        struct cgroup_root *g = cgroup_of(t);
+        struct cgroup_root___ancestors *now = (void *)g;
+        struct cgroup_root___ancestor_ids *then = (void *)g;
+        struct cgroup *ancestor = 0;
         u64 ancestor_id = 0;
 
-        if ((u32)BPF_CORE_READ(g, level) < level)
+        if ((u32)BPF_CORE_READ(g, cgrp.level) < level)
                 return 0;
-        if (bpf_core_field_exists(now->ancestors)) {
-                bpf_probe_read_kernel(&ancestor, sizeof(ancestor), &now->ancestors[level]);
-                return BPF_CORE_READ(ancestor, kn, id) == id;
+        if (bpf_core_field_exists(now->cgrp.ancestors)) {
+                bpf_probe_read_kernel(&ancestor, sizeof(ancestor), &now->cgrp.ancestors[level]);
+                return cgroup_id(cgroup_around(ancestor)) == id;
         }
-        if (!bpf_core_field_exists(then->ancestor_ids))
+        if (!bpf_core_field_exists(then->cgrp.ancestor_ids))
                 return 1; /* the reader filters, too */
-        bpf_probe_read_kernel(&ancestor_id, sizeof(ancestor_id), &then->ancestor_ids[level]);
+        bpf_probe_read_kernel(&ancestor_id, sizeof(ancestor_id), &then->cgrp.ancestor_ids[level]);
         return ancestor_id == id;
 }

@@ -3,44 +3,15 @@
  * The files that processes have open, in a tenth of the time that reading /proc/PID/fd takes, and
  * also where that may not be read. What a file's link there would say is told as far as it takes
  * no path: pipes, sockets and anonymous files by their file system, others by the last part of
- * their name. And whose page faults a userfaultfd gets, which no file tells.
+ * their name.
  *
  * Threads that share their table of files with the main thread are passed over by the iterator
  * itself (kernel/bpf/task_iter.c).
  */
-typedef unsigned char uint8_t;
-typedef unsigned short uint16_t;
-typedef __INT32_TYPE__ int32_t;
-typedef __UINT32_TYPE__ uint32_t;
-typedef __UINT64_TYPE__ uint64_t;
+#include "file.bpf.h"
 
-#include "filewire.h"
-
-typedef unsigned char __u8;
-typedef unsigned short __u16;
-typedef uint32_t __u32;
-typedef int __s32;
-typedef uint64_t __u64;
-typedef long long __s64;
-typedef __u16 __be16;
-typedef __u32 __be32;
-typedef __u32 __wsum;
-enum bpf_map_type { BPF_MAP_TYPE_ARRAY = 2 };
-
-#include <bpf/bpf_helpers.h>
-
-#include <bpf/bpf_core_read.h>
-
-/*
- * Of few types, no two of which have one place in the kernel's memory of what it has looked for
- * (kernel.bpf.h): so a vfsmount and a sock are reached through what they lie in.
- */
+/* So an inode, a vfsmount and a sock are reached through what others of their kind lie in. */
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
-
-struct task_struct {
-        int pid;
-        int tgid;
-};
 
 struct super_block {
         unsigned long s_magic;
@@ -53,18 +24,8 @@ struct inode {
         struct super_block *i_sb;
 };
 
-struct qstr {
-        const unsigned char *name;
-};
-
-struct hlist_bl_node {
-        void *pprev;
-};
-
-struct dentry {
-        struct hlist_bl_node d_hash;
-        struct dentry *d_parent;
-        struct qstr d_name;
+struct proc_inode { /* fs/proc/internal.h */
+        struct inode vfs_inode;
 };
 
 struct vfsmount {
@@ -73,25 +34,6 @@ struct vfsmount {
 
 struct mount {
         struct vfsmount mnt;
-};
-
-struct path {
-        struct vfsmount *mnt;
-        struct dentry *dentry;
-};
-
-struct file {
-        struct path f_path;
-        struct inode *f_inode;
-        void *private_data;
-};
-
-struct mm_struct {
-        struct task_struct *owner;
-};
-
-struct userfaultfd_ctx { /* fs/userfaultfd.c */
-        struct mm_struct *mm;
 };
 
 struct sock {
@@ -108,21 +50,6 @@ struct socket {
 
 #pragma clang attribute pop
 
-struct seq_file;
-
-struct bpf_iter_meta {
-        struct seq_file *seq;
-        __u64 session_id;
-        __u64 seq_num;
-};
-
-struct bpf_iter__task_file {
-        struct bpf_iter_meta *meta;
-        struct task_struct *task;
-        __u32 fd __attribute__((aligned(8)));
-        struct file *file;
-};
-
 #define S_IFMT 0170000
 #define S_IFCHR 0020000
 
@@ -135,6 +62,13 @@ struct bpf_iter__task_file {
 #define MEM_MAJOR 1                    /* null, zero, urandom … */
 
 char LICENSE[] SEC("license") = "GPL";
+
+/* As if it was one of proc's: only what every inode has is read. */
+static struct proc_inode *inode_of(struct file *file)
+{
+        return (void *)BPF_CORE_READ(file, f_inode) -
+               bpf_core_field_offset(struct proc_inode, vfs_inode);
+}
 
 #define MAX_SCHEDULE_TIMEOUT 0x7fffffffffffffffL
 
@@ -163,9 +97,10 @@ static int is_named(struct file *file, struct dentry *entry)
 {
         struct mount *m =
                 (void *)BPF_CORE_READ(file, f_path.mnt) - bpf_core_field_offset(struct mount, mnt);
+        struct proc_inode *i = inode_of(file);
 
-        if ((BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT) == S_IFCHR &&
-                MAJOR(BPF_CORE_READ(file, f_inode, i_rdev)) != MEM_MAJOR)
+        if ((BPF_CORE_READ(i, vfs_inode.i_mode) & S_IFMT) == S_IFCHR &&
+                MAJOR(BPF_CORE_READ(i, vfs_inode.i_rdev)) != MEM_MAJOR)
                 return 0;
         return BPF_CORE_READ(entry, d_hash.pprev) && BPF_CORE_READ(entry, d_parent) != entry &&
                BPF_CORE_READ(m, mnt.mnt_root) != entry;
@@ -190,15 +125,17 @@ int files(struct bpf_iter__task_file *ctx)
         struct wire_file r = { .fd = (int)ctx->fd };
         struct task_struct *task = ctx->task;
         struct file *file = ctx->file;
+        struct proc_inode *inode;
         unsigned long magic;
 
         if (!task || !file)
                 return 0;
         r.pid = BPF_CORE_READ(task, tgid);
         r.tid = BPF_CORE_READ(task, pid);
-        magic = BPF_CORE_READ(file, f_inode, i_sb, s_magic);
+        inode = inode_of(file);
+        magic = BPF_CORE_READ(inode, vfs_inode.i_sb, s_magic);
         if (magic == PIPEFS_MAGIC || magic == SOCKFS_MAGIC) {
-                r.inode = BPF_CORE_READ(file, f_inode, i_ino);
+                r.inode = BPF_CORE_READ(inode, vfs_inode.i_ino);
                 r.kind = magic == PIPEFS_MAGIC ? WIRE_FILE_PIPE : WIRE_FILE_SOCKET;
         } else {
                 name_read(
@@ -206,43 +143,6 @@ int files(struct bpf_iter__task_file *ctx)
         }
         if (r.kind == WIRE_FILE_SOCKET)
                 timeouts_read(&r, file);
-        bpf_seq_write(ctx->meta->seq, &r, sizeof(r));
-        return 0;
-}
-
-/* "[userfaultfd]" is the name of the file, and of no other: one with a path has no brackets to it
- */
-static int is_userfaultfd(struct file *file)
-{
-        static const char name[] = "[userfaultfd]";
-        char is[sizeof(name)] = "";
-
-        bpf_probe_read_kernel_str(is, sizeof(is), BPF_CORE_READ(file, f_path.dentry, d_name.name));
-        for (unsigned i = 0; i < sizeof(name); i++)
-                if (is[i] != name[i])
-                        return 0;
-        return 1;
-}
-
-SEC("iter/task_file")
-int userfaults(struct bpf_iter__task_file *ctx)
-{
-        struct wire_userfault r = { .fd = (int)ctx->fd };
-        struct task_struct *task = ctx->task;
-        struct file *file = ctx->file;
-        struct userfaultfd_ctx *served;
-        struct mm_struct *mm;
-
-        if (!task || !file || !is_userfaultfd(file))
-                return 0;
-        served = BPF_CORE_READ(file, private_data);
-        r.context = (uint64_t)served;
-        mm = BPF_CORE_READ(served, mm);
-        r.pid = BPF_CORE_READ(task, tgid);
-        r.tid = BPF_CORE_READ(task, pid);
-        /* Only with CONFIG_MEMCG; the kernel keeps it up to date (mm_update_next_owner()). */
-        if (mm && bpf_core_field_exists(mm->owner))
-                r.serves = BPF_CORE_READ(mm, owner, tgid);
         bpf_seq_write(ctx->meta->seq, &r, sizeof(r));
         return 0;
 }

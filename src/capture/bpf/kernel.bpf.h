@@ -80,6 +80,10 @@ struct cgroup {
         int level;
 };
 
+struct cgroup_root { /* kernel/cgroup/cgroup-internal.h */
+        struct cgroup cgrp;
+};
+
 struct css_set {
         struct cgroup *dfl_cgrp;
 };

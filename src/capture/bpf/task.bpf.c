@@ -270,7 +270,7 @@ static void about_read(struct wire_task *r, struct task_struct *t)
         r->tracer = t->ptrace ? process_number(BPF_CORE_READ(t, parent)) : 0;
         r->uid = BPF_CORE_READ(cred, uid.val);
         r->euid = BPF_CORE_READ(cred, euid.val);
-        r->cgroup = BPF_CORE_READ(t, cgroups, dfl_cgrp, kn, id);
+        r->cgroup = cgroup_id(cgroup_of(t));
         namespaces_read(r->ns, t, settings.own_ns);
         /* Who has a number here, and none further in, is in the reader's. */
         r->ns[WIRE_NS_PID] = BPF_CORE_READ(t, thread_pid, level) == settings.level && r->tid

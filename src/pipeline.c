@@ -62,7 +62,7 @@ static int job_select_owners(struct job *j, struct procio *io)
 {
         struct snapshot *s = j->snapshot;
         const bool live = procio_live(io);
-        const pid_t self[2] = { live ? getppid() : 0, live ? getpid() : 0 };
+        const pid_t self[2] = { live ? j->caller : 0, live ? getpid() : 0 };
         size_t too_large;
         int r = follow_targets(io, s->arena, j->owners, j->n_owners,
                 j->proof ? 0 : FOLLOW_THREADS_MAX, self, j->selection, &too_large);

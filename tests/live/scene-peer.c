@@ -112,11 +112,34 @@ static void address_set(const char *host)
         close(fd);
 }
 
+#define SERVER_HOST "10.99.0.1"
+#define CLIENT_HOST "10.99.0.2"
+
+/* The ends of a cable between two network namespaces, as containers have. */
+static void server_plug(struct stage *st)
+{
+        NEED(st, unshare(CLONE_NEWNET));
+        cable_make(st, (pid_t)shared_wait(st, 0));
+        address_set(SERVER_HOST);
+}
+
+/* Returns what the server tells when it is ready. */
+static uint64_t client_plug(struct stage *st)
+{
+        uint64_t told;
+
+        NEED(st, unshare(CLONE_NEWNET));
+        shared_set(st, 0, (uint64_t)getpid());
+        told = shared_wait(st, 1);
+        address_set(CLIENT_HOST);
+        return told;
+}
+
 /* Each has connected its socket to the other's. */
 static void udp_between(struct stage *st, int how)
 {
-        struct sockaddr_in a = address_make("10.99.0.1", 4711);
-        struct sockaddr_in b = address_make("10.99.0.2", 4712);
+        struct sockaddr_in a = address_make(SERVER_HOST, 4711);
+        struct sockaddr_in b = address_make(CLIENT_HOST, 4712);
         pid_t server, client;
 
         (void)how;
@@ -124,9 +147,7 @@ static void udp_between(struct stage *st, int how)
         if (server == 0) {
                 int fd;
 
-                NEED(st, unshare(CLONE_NEWNET));
-                cable_make(st, (pid_t)shared_wait(st, 0));
-                address_set("10.99.0.1");
+                server_plug(st);
                 fd = (int)MUST(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
                 MUST(bind(fd, (struct sockaddr *)&a, sizeof(a)));
                 MUST(connect(fd, (struct sockaddr *)&b, sizeof(b)));
@@ -139,10 +160,7 @@ static void udp_between(struct stage *st, int how)
                 char byte;
                 int fd;
 
-                NEED(st, unshare(CLONE_NEWNET));
-                shared_set(st, 0, (uint64_t)getpid());
-                shared_wait(st, 1);
-                address_set("10.99.0.2");
+                (void)client_plug(st);
                 fd = (int)MUST(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
                 MUST(bind(fd, (struct sockaddr *)&b, sizeof(b)));
                 MUST(connect(fd, (struct sockaddr *)&a, sizeof(a)));
@@ -153,7 +171,6 @@ static void udp_between(struct stage *st, int how)
         stage_ready(st, client, client, "fd=3 peer=%d", server);
 }
 
-/* Two network namespaces with a cable between them, as containers have. */
 static void tcp_between(struct stage *st, int how)
 {
         struct sockaddr_in a;
@@ -164,10 +181,8 @@ static void tcp_between(struct stage *st, int how)
         if (server == 0) {
                 int fd;
 
-                NEED(st, unshare(CLONE_NEWNET));
-                cable_make(st, (pid_t)shared_wait(st, 0));
-                address_set("10.99.0.1");
-                fd = listener_make("10.99.0.1", &a);
+                server_plug(st);
+                fd = listener_make(SERVER_HOST, &a);
                 shared_set(st, 1, ntohs(a.sin_port));
                 MUST(accept4(fd, NULL, NULL, SOCK_CLOEXEC));
                 for (;;)
@@ -178,10 +193,7 @@ static void tcp_between(struct stage *st, int how)
                 char byte;
                 int fd;
 
-                NEED(st, unshare(CLONE_NEWNET));
-                shared_set(st, 0, (uint64_t)getpid());
-                a = address_make("10.99.0.1", (unsigned)shared_wait(st, 1));
-                address_set("10.99.0.2");
+                a = address_make(SERVER_HOST, (unsigned)client_plug(st));
                 fd = (int)MUST(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
                 MUST(connect(fd, (struct sockaddr *)&a, sizeof(a)));
                 (void)!recv(fd, &byte, 1, 0);

@@ -203,12 +203,9 @@ struct object *children_signalling(struct resolver *r, const struct thread *t)
         struct object *o;
         size_t n = 0;
 
-        /* Most processes with many threads that wait so have no children: once is enough for them.
-         */
-        if (!p->has_children)
-                children_read(r, p);
-        if (!p->n_children || !awaits_sigchld(r, t))
+        if (!awaits_sigchld(r, t))
                 return NULL;
+        children_read(r, p);
         /* Those that have ended have sent theirs; a child of clone(2) may send another, or none. */
         for (size_t i = 0; i < p->n_children; i++)
                 if (stat_of(r, p->children[i].pid, &stat) && stat.exit_signal == SIGCHLD &&

@@ -17,6 +17,14 @@ struct session;
 struct socket_query;
 struct watch;
 
+/* Whether the program inside the kernel has to be loaded after all (session_wake()). */
+enum wake {
+        WAKE_UNDECIDED,
+        WAKE_ASKING, /* in a worker that follows: the one before hung over it */
+        WAKE_NEEDLESS,
+        WAKE_NEEDED,
+};
+
 struct job { /* in shared memory */
         struct snapshot *snapshot;
         const struct pwhy_query *query;
@@ -29,6 +37,7 @@ struct job { /* in shared memory */
         struct selection *selection;
         bool *blind;   /* the source that was asked for cannot be had */
         bool selected; /* the selection is whole */
+        enum wake wake;
         size_t next;   /* target to capture */
         bool captured; /* all of them are */
         struct schedclock *clock;

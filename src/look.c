@@ -38,7 +38,8 @@ static void snapshot_join(struct snapshot *s, const struct snapshot *part)
 
 /*
  * What the kernel tells of threads that were not asked for: no filter of the query holds for them.
- * Where it has some, another session without them is made when it is first needed.
+ * Where it has some, another session without them is made when it is first needed. What a look had
+ * to load in its worker will be wanted again, and is loaded here then.
  */
 static int look_sample(struct look *l, const struct owner *owners, size_t n)
 {
@@ -47,10 +48,14 @@ static int look_sample(struct look *l, const struct owner *owners, size_t n)
         size_t n_pids = 0;
         int r = 0;
 
-        if (!session_table(j->session))
+        if (!session_table(j->session) && !session_is_later(j->session))
                 return 0;
+        if (l->woken && session_is_later(l->session)) {
+                session_free(l->session);
+                l->session = NULL;
+        }
         if (!l->session)
-                r = session_new_beside(j->session, &l->query, &l->session);
+                r = session_new_beside(j->session, &l->query, !l->woken, &l->session);
         if (!pids)
                 r = -ENOMEM;
         for (size_t i = 0; r == 0 && i < n; i++)
@@ -100,7 +105,9 @@ int look_run(
         j->next = 0;
         j->sockets = NULL;
         j->unwound = (struct unwind_progress){ 0 };
+        j->wake = WAKE_UNDECIDED;
         r = worker_run(j->watch, l->query.timeout_ns, job_run, j);
+        l->woken |= j->wake == WAKE_NEEDED;
         if (r < 0 && r != -ETIMEDOUT && r != -EIO)
                 return r;
         first->fd_scan = part->fd_scan ? part->fd_scan : first->fd_scan;

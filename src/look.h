@@ -2,6 +2,7 @@
 /* Another look, for the graph: at what was not asked for, or once more at what was. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "query.h"
@@ -17,6 +18,7 @@ struct look {
         struct job *job;
         struct pwhy_query query;
         struct session *session; /* its own; NULL: not needed so far */
+        bool woken;              /* a look before had to load the program after all */
 };
 
 /* struct looker's function; arg is a struct look. Its session is the caller's to free. */

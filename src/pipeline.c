@@ -22,6 +22,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "askkernel.h"
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/procio.h"
@@ -119,24 +120,6 @@ static void still_stacks(void *arg, struct thread *const *threads, size_t n)
                 unwinder_copy(still->unwinder, threads, n);
 }
 
-static bool recheck_refresh(void *arg, pid_t pid)
-{
-        struct job *j = arg;
-        const struct taskiter_scope scope = { .pid = pid };
-
-        return session_table(j->session) &&
-               tasktable_sample(session_table(j->session), &scope, NULL) == 0;
-}
-
-static bool recheck_unmoved(void *arg, const struct thread *t)
-{
-        struct job *j = arg;
-        const struct taskentry *e = tasktable_find(session_table(j->session), t->tid);
-
-        return e && e->task.pid == t->process->pid && e->task.switches == t->switches &&
-               !(e->task.flags & (WIRE_ON_CPU | WIRE_MOVED));
-}
-
 /* still NULL: nothing but kernel stacks is wanted. */
 static int job_capture(struct job *j, struct procio *io, struct still *still)
 {
@@ -173,7 +156,7 @@ static void job_give(void *arg, struct thread *t, uint64_t start, const void *by
 int job_run(void *arg)
 {
         struct job *j = arg;
-        const struct recheck recheck = { j, recheck_refresh, recheck_unmoved };
+        const struct recheck recheck = askkernel_recheck(j);
         struct still still = { 0 };
         struct procio *io;
         int r;
@@ -190,6 +173,8 @@ int job_run(void *arg)
                         &recheck, session_stacks(j->session), &still.unwinder);
         if (r == 0 && still.unwinder && (j->owners || j->query->brief))
                 unwinder_only(still.unwinder, user_place_wanted);
+        if (r == 0 && !j->captured)
+                r = askkernel_decide(j, io);
         if (r == 0 && !j->captured)
                 r = job_capture(j, io, &still);
         if (r == 0 && j->clock)
@@ -337,6 +322,7 @@ static int job_explain(struct job *j, const struct pwhy_query *query, bool in_ti
         struct snapshot *s = j->snapshot;
         struct look look = {
                 .job = j,
+                .woken = j->wake == WAKE_NEEDED,
                 .query = { .proc = query->proc,
                         .source = query->source,
                         .no_user = query->no_user,

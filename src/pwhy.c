@@ -25,20 +25,7 @@ const char *pwhy_version(void)
         return PWHY_VERSION;
 }
 
-int pwhy_snapshot_take(const struct pwhy_query *query, struct pwhy_snapshot **ret_snapshot)
-{
-        struct pwhy_capture *capture;
-        int r = pwhy_capture_new(query, &capture);
-
-        if (r < 0)
-                return r;
-        capture->once = true;
-        r = pwhy_capture_take(capture, ret_snapshot);
-        pwhy_capture_free(capture);
-        return r;
-}
-
-int pwhy_capture_new(const struct pwhy_query *query, struct pwhy_capture **ret_capture)
+static int capture_new(const struct pwhy_query *query, bool once, struct pwhy_capture **ret_capture)
 {
         struct pwhy_capture *c;
         int r;
@@ -49,13 +36,31 @@ int pwhy_capture_new(const struct pwhy_query *query, struct pwhy_capture **ret_c
         if (!c)
                 return -ENOMEM;
         c->query = query;
-        r = session_new(query, &c->session);
+        c->once = once;
+        r = session_new(query, once, &c->session);
         if (r < 0) {
                 free(c);
                 return r;
         }
         *ret_capture = c;
         return 0;
+}
+
+int pwhy_snapshot_take(const struct pwhy_query *query, struct pwhy_snapshot **ret_snapshot)
+{
+        struct pwhy_capture *capture;
+        int r = capture_new(query, true, &capture);
+
+        if (r < 0)
+                return r;
+        r = pwhy_capture_take(capture, ret_snapshot);
+        pwhy_capture_free(capture);
+        return r;
+}
+
+int pwhy_capture_new(const struct pwhy_query *query, struct pwhy_capture **ret_capture)
+{
+        return capture_new(query, false, ret_capture);
 }
 
 int pwhy_capture_take(struct pwhy_capture *capture, struct pwhy_snapshot **ret_snapshot)

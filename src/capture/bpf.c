@@ -28,6 +28,7 @@
 #include "capture/source.h"
 #include "capture/stackset.h"
 #include "capture/taskorder.h"
+#include "capture/taskregs.h"
 #include "capture/tasktable.h"
 #include "query.h"
 #include "resolve/syscall.h"
@@ -136,27 +137,6 @@ static void call_fill(const struct source *src, struct thread *t, const struct t
         c->desc = syscall_find(c->abi, c->nr);
 }
 
-/* By DWARF's numbers; a call has used rax, rcx and r11 up on its way in (System V ABI, AMD64). */
-static void regs_fill(struct source *src, struct thread *t, const struct taskentry *e)
-{
-        struct user_regs *regs;
-        uint64_t known = 0;
-
-        if (!(e->task.flags & WIRE_REGS) || (e->task.flags & WIRE_COMPAT) || t->state == 'R')
-                return;
-        if (src->abi == ABI_X86_64)
-                known = t->call.state == CALL_INSIDE ? 0x1ffff & ~(1U << 0 | 1U << 2 | 1U << 11)
-                                                     : 0x1ffff;
-        else if (src->abi == ABI_ARM64)
-                known = 0x1ffffffff;
-        regs = known ? arena_new_one(src->snapshot->arena, struct user_regs) : NULL;
-        if (!regs)
-                return;
-        regs->known = known;
-        memcpy(regs->value, tasktable_regs(src->table, e), sizeof(regs->value));
-        t->regs = regs;
-}
-
 static int stack_fill(struct source *src, struct thread *t, const struct taskentry *e)
 {
         const char *text;
@@ -201,7 +181,7 @@ static int thread_fill(struct source *src, struct thread *t, const struct tasken
         t->moved = w->flags & WIRE_MOVED;
         if (!src->query->raw) {
                 call_fill(src, t, e);
-                regs_fill(src, t, e);
+                taskregs_fill(src->snapshot, src->table, e, t);
                 t->blocker = kernellock_object(src->snapshot, w);
         }
         return stack_fill(src, t, e);

@@ -15,6 +15,7 @@
 #include "base/privilege.h"
 #include "base/procio.h"
 #include "base/procmount.h"
+#include "capture/enough.h"
 #include "capture/schedclock.h"
 #include "capture/taskiter.h"
 #include "capture/tasktable.h"
@@ -24,7 +25,7 @@
 #include "unwind/stackcache.h"
 
 #define BLOCKED_SLACK_NS NS_PER_S
-#define CROWD 64 /* threads of a process from which loading a program pays, for stacks alone */
+#define CROWD ENOUGH_THREADS_MAX /* threads from which loading a program pays anyway */
 #define CGROUP_MOUNT "/sys/fs/cgroup"
 #define CGROUP_NS_FIRST 0xEFFFFFFBU /* include/linux/proc_ns.h, PROC_CGROUP_INIT_INO */
 
@@ -32,6 +33,7 @@ struct session {
         const struct pwhy_query *query;
         struct taskiter *iter;
         bool borrowed;    /* that belongs to the session before */
+        bool later;       /* the program is loaded when files turn out not to be enough */
         bool stacks_only; /* the program tells stacks and nothing else */
         struct tasktable *table;
         struct stackcache *stacks;
@@ -39,7 +41,7 @@ struct session {
         bool whole;       /* the program lets through just what was asked for */
         bool filtered;    /* …and leaves out what the filters do */
         bool worth_words; /* its absence is */
-        const char *why;  /* there is no program; NULL: none was wanted */
+        const char *why;  /* there is no program; NULL: none was wanted, up to now */
         const char *remedy;
 };
 
@@ -105,6 +107,16 @@ static bool pays(const struct pwhy_query *q)
         return n > CROWD;
 }
 
+/* Of a few threads it may turn out that files are enough (enough.h). */
+static bool may_wait(const struct pwhy_query *q)
+{
+        const struct filter *f = &q->filter;
+
+        return q->source == QUERY_SOURCE_ANY && !q->raw && !query_takes_all(q) &&
+               threads_of_numbers(q) <= CROWD && !*f->states && !f->has_uid && !f->cgroup &&
+               !q->blocked_for_ns;
+}
+
 /*
  * The program knows a group by its id, which is its directory's inode, and its level below the root
  * of all: of another root, as in a cgroup namespace, that is not known here.
@@ -156,11 +168,25 @@ static int program_load(struct session *s)
         return tasktable_new(s->iter, false, &s->table);
 }
 
-int session_new(const struct pwhy_query *query, struct session **ret_session)
+static int program_try(struct session *s)
+{
+        struct privilege privilege;
+
+        privilege_read(&privilege, false);
+        s->worth_words = s->forced || privilege.sys_admin || s->query->all;
+        if (procmount_is_ours())
+                return program_load(s);
+        /* What the program tells would be of other processes than what files do. */
+        if (s->forced) {
+                s->why = "/proc shows another PID namespace than pwhy's own";
+                s->remedy = "mount a proc file system of this namespace";
+        }
+        return 0;
+}
+
+static int session_make(const struct pwhy_query *query, struct session **ret_session)
 {
         struct session *s = calloc(1, sizeof(*s));
-        struct privilege privilege;
-        int r = 0;
 
         if (!s)
                 return -ENOMEM;
@@ -170,21 +196,23 @@ int session_new(const struct pwhy_query *query, struct session **ret_session)
         }
         s->query = query;
         s->forced = query->source == QUERY_SOURCE_BPF;
-        if (query->proc) {
+        *ret_session = s;
+        return 0;
+}
+
+int session_new(const struct pwhy_query *query, bool once, struct session **ret_session)
+{
+        struct session *s;
+        int r = session_make(query, &s);
+
+        if (r < 0)
+                return r;
+        if (query->proc)
                 s->why = s->forced ? "a recorded tree is no kernel" : NULL;
-        } else if (query->source != QUERY_SOURCE_PROC && (s->forced || pays(query))) {
-                privilege_read(&privilege, false);
-                s->worth_words = s->forced || privilege.sys_admin || query->all;
-                if (!procmount_is_ours()) {
-                        /* What the program tells would be of other processes than what files do. */
-                        if (s->forced) {
-                                s->why = "/proc shows another PID namespace than pwhy's own";
-                                s->remedy = "mount a proc file system of this namespace";
-                        }
-                } else {
-                        r = program_load(s);
-                }
-        }
+        else if (once && may_wait(query))
+                s->later = true;
+        else if (query->source != QUERY_SOURCE_PROC && (s->forced || pays(query)))
+                r = program_try(s);
         if (r < 0) {
                 session_free(s);
                 return r;
@@ -193,21 +221,17 @@ int session_new(const struct pwhy_query *query, struct session **ret_session)
         return 0;
 }
 
-int session_new_beside(
-        struct session *first, const struct pwhy_query *query, struct session **ret_session)
+int session_new_beside(struct session *first, const struct pwhy_query *query, bool later,
+        struct session **ret_session)
 {
         struct session *s;
         int r;
 
         if (!first->table || first->filtered || first->stacks_only)
-                return session_new(query, ret_session);
-        s = calloc(1, sizeof(*s));
-        r = s ? stackcache_new(&s->stacks) : -ENOMEM;
-        if (r < 0) {
-                free(s);
+                return session_new(query, later, ret_session);
+        r = session_make(query, &s);
+        if (r < 0)
                 return r;
-        }
-        s->query = query;
         s->iter = first->iter;
         s->borrowed = true;
         s->forced = first->forced;
@@ -310,6 +334,20 @@ int session_sample_processes(struct session *s, const pid_t *pids, size_t n)
                 if (pids[i] <= 0)
                         return sampled(s, tasktable_sample(s->table, &all, NULL));
         return sampled(s, tasktable_sample_processes(s->table, pids, n));
+}
+
+bool session_is_later(const struct session *s)
+{
+        return s && s->later;
+}
+
+int session_wake(struct session *s, const pid_t *pids, size_t n)
+{
+        int r;
+
+        s->later = false;
+        r = program_try(s);
+        return r < 0 ? r : session_sample_processes(s, pids, n);
 }
 
 struct tasktable *session_table(struct session *s)

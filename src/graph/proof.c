@@ -229,12 +229,18 @@ static bool owners_equal(const struct wait *a, const struct wait *b)
         return true;
 }
 
+/* When it began is told by files alone: the two looks may have been from different sources. */
+static bool start_equal(const struct thread *a, const struct thread *b)
+{
+        return !a->start_time || !b->start_time || a->start_time == b->start_time;
+}
+
 static bool thread_equal(const struct thread *a, const struct thread *b)
 {
         const struct wait *v = &a->wait, *w = &b->wait;
 
         return a->process->pid == b->process->pid &&
-               a->process->start_time == b->process->start_time && a->start_time == b->start_time &&
+               a->process->start_time == b->process->start_time && start_equal(a, b) &&
                a->state == b->state && !b->moved && a->has_switches && b->has_switches &&
                a->switches == b->switches && a->call.state == b->call.state &&
                a->call.nr == b->call.nr &&

@@ -48,16 +48,17 @@ static struct piece *piece_first(struct unwinder *u, const struct space *s, cons
         return request.piece;
 }
 
-static void walker_init(
-        struct unwinder *u, struct walker *m, struct thread *t, const struct code_source *code)
+/* At the innermost frame, with what registers are known. Its memory is not touched. */
+static void walker_begin(struct unwinder *u, struct walker *m, const struct code_source *code)
 {
+        const struct thread *t = m->thread;
         const struct arch *arch = u->arch;
+        const struct memory memory = m->walk.memory;
         struct space *s = code->arg;
         struct user_regs regs = { 0 }, narrow;
         uint64_t sp = unwinder_sp(u, t), pc = unwinder_pc(u, t), at;
         struct module *module = NULL;
         const struct map *map;
-        struct piece *piece = piece_first(u, s, t);
 
         if (t->regs)
                 regs = *t->regs;
@@ -72,9 +73,18 @@ static void walker_init(
                         arch = &arch_i386;
                 }
         }
-        *m = (struct walker){ .thread = t, .chain = -1, .more = MORE };
         walk_init(&m->walk, arch, code, &regs);
-        if (piece && piece->start == unwinder_copy_start(sp)) {
+        m->walk.memory = memory;
+}
+
+static void walker_init(
+        struct unwinder *u, struct walker *m, struct thread *t, const struct code_source *code)
+{
+        struct piece *piece = piece_first(u, code->arg, t);
+
+        *m = (struct walker){ .thread = t, .chain = -1, .more = MORE };
+        walker_begin(u, m, code);
+        if (piece && piece->start == unwinder_copy_start(unwinder_sp(u, t))) {
                 memory_add(&m->walk.memory, piece);
         } else {
                 m->late = true;
@@ -176,6 +186,28 @@ static int crew_run(struct unwinder *u, struct space *s, struct walker *crew, si
         }
 }
 
+/*
+ * Those that lack a register, if it can be had after all: once more from the beginning. What was
+ * read of their stacks serves again.
+ */
+static int crew_run_again(
+        struct unwinder *u, struct walker *crew, size_t n, const struct code_source *code)
+{
+        bool any = false;
+
+        for (size_t i = 0; i < n; i++) {
+                struct walker *m = &crew[i];
+
+                if (m->walk.end != END_REGISTER || m->walk.state != WALK_ENDED || m->thread->regs ||
+                        !u->recheck || !u->recheck->registers(u->recheck->arg, m->thread))
+                        continue;
+                free(m->walk.frames);
+                walker_begin(u, m, code);
+                any = true;
+        }
+        return any ? crew_run(u, code->arg, crew, n) : 0;
+}
+
 /* What somebody could do something about is said for the whole snapshot, too. */
 static void gap_walk(
         struct unwinder *u, const struct walk *w, const struct thread *t, const char *text)
@@ -207,6 +239,8 @@ int crew_walk(struct unwinder *u, struct space *s, struct chains *chains, int di
         for (size_t i = 0; i < n; i++)
                 walker_init(u, &crew[i], threads[i], &code);
         r = crew_run(u, s, crew, n);
+        if (r == 0)
+                r = crew_run_again(u, crew, n, &code);
         for (size_t i = 0; i < n; i++)
                 n_late += crew[i].late;
         sampled = n_late >= RECHECK_MANY && u->recheck &&

@@ -35,12 +35,14 @@ struct unwind_progress {            /* in shared memory: a worker that follows g
 
 /*
  * Whether threads have run since they were captured, asked of the source that captured them: cheap
- * for many. refresh: look at all threads of a process again; false: cannot be done.
+ * for many. refresh: look at all threads of a process again; false: cannot be done. registers: of
+ * one that was captured without them, and has not run since, thread.regs; false: it is as it was.
  */
 struct recheck {
         void *arg;
         bool (*refresh)(void *arg, pid_t pid);
         bool (*unmoved)(void *arg, const struct thread *t);
+        bool (*registers)(void *arg, struct thread *t);
 };
 
 /*

@@ -23,8 +23,8 @@ def document(*args, status=(SHOWN, PARTLY)):
 
 def need_registers():
     need_root()
-    mine = document(os.getpid())
-    if mine["capture"]["source"] != "bpf":
+    mine = document("--source=bpf", os.getpid())
+    if not mine["threads"]:
         raise Skip("needs the registers that only the bpf source can read")
     if any("without DWARF" in thread.get("user_stack_gap", "") for thread in mine["threads"]):
         raise Skip("pwhy was built without DWARF")

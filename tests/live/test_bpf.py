@@ -21,6 +21,7 @@ from pathlib import Path
 from livetest import (DEADLOCK, NOTHING, PARTLY, SHOWN, Skip, built, check, check_equal, command,
                       main, need_root, pwhy, python, running, scene, state_of, task, test, threads_of,
                       wait_asleep, wait_until)
+from program import build, one, ready, symbols
 
 HEADER = re.compile(rb"^==> (\d+) (\d+) .* <==\n", re.M)
 FACTS = ("pid", "ppid", "comm", "cmdline", "exe", "uid", "cgroup", "state", "kernel_stack", "syscall")
@@ -355,8 +356,8 @@ os.execv(sys.argv[2], sys.argv[2:])
 def where_bpf_is_refused():
     """Files are read instead, and it is said what the kernel said."""
     need_bpf()
-    with running("sleep", 1000) as target:
-        wait_asleep(target.pid)
+    with python("while 1: pass") as target:
+        wait_until(lambda: state_of(target.pid, target.pid) == "R", "it spins")
         for error, said in ((1, "CAP_BPF"), (38, "no bpf(2)"), (22, "does not take the program")):
             for source, n in (("auto", 1), ("bpf", 0)):
                 done = subprocess.run(
@@ -370,7 +371,55 @@ def where_bpf_is_refused():
                 check(said in program_missing(document), f"errno {error}: {document['capture']}")
                 if n:
                     check_equal(document["capture"]["source"], "proc", "source")
-                    check(document["threads"][0]["kernel_stack"], "no kernel stack")
+                    check_equal(document["threads"][0]["wait"]["reason"], "running", "reason")
+
+
+def source_of(*targets):
+    return json.loads(pwhy("--json", *targets, status=(SHOWN, PARTLY)))["capture"]["source"]
+
+
+@test
+def loaded_when_files_do_not_tell():
+    """A few threads in plain waits are looked at from files; any that is not, and a crowd, are not."""
+    need_bpf()
+    with contextlib.ExitStack() as stack:
+        asleep = stack.enter_context(running("sleep", 1000)).pid
+        wait_asleep(asleep)
+        check_equal(source_of(asleep), "proc", "one that sleeps")
+        check_equal(source_of("sleep"), "proc", "by its name")
+        reader = stack.enter_context(running("cat", stdin=subprocess.PIPE)).pid
+        wait_asleep(reader)
+        check_equal(source_of(asleep, reader), "proc", "two that sleep")
+        spins = stack.enter_context(python("while 1: pass")).pid
+        wait_until(lambda: state_of(spins, spins) == "R", "it spins")
+        check_equal(source_of(asleep, spins), "bpf", "one that runs")
+        crowd = stack.enter_context(python(
+            "import threading, time\n"
+            "for _ in range(99): threading.Thread(target=time.sleep, args=(1000,)).start()")).pid
+        wait_until(lambda: len(threads_of(crowd)) == 100, "100 threads")
+        check_equal(source_of(crowd), "bpf", "100 threads")
+        lock = stack.enter_context(scene("pipe-mutex"))
+        check_equal(source_of(lock["tid"]), "bpf", "a lock of the kernel")
+
+
+@test
+def loaded_for_registers_alone():
+    """The caller of a function with a frame pointer is found by a register that files do not tell."""
+    need_bpf()
+    with ready(build("deep.c", "-O0"), 3) as pid:
+        thread = one(pid)
+        if "without DWARF" in thread.get("user_stack_gap", ""):
+            raise Skip("pwhy was built without DWARF")
+        check_equal(source_of(pid), "proc", "source")
+        check_equal([n for n in symbols(thread) if n in ("recurse", "main", "_start")],
+                    ["recurse"] * 4 + ["main", "_start"], f"frames {symbols(thread)}")
+        check("user_stack_gap" not in thread, thread.get("user_stack_gap"))
+        done = subprocess.run([sys.executable, "-c", WITHOUT_BPF, "1", command()[0], "--json",
+                               str(pid)], capture_output=True, timeout=60,
+                              stdin=subprocess.DEVNULL, check=False)
+        document = json.loads(done.stdout)
+        check("register" in document["threads"][0]["user_stack_gap"], document["threads"][0])
+        check("CAP_BPF" in program_missing(document), document["capture"])
 
 
 @contextlib.contextmanager

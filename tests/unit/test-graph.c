@@ -55,6 +55,7 @@ static struct thread *thread_make(struct snapshot *s, struct process *p, pid_t t
 
         t->tid = tid;
         t->state = 'S';
+        t->start_time = 7;
         t->has_switches = true;
         t->switches = (uint64_t)tid * 3;
         t->call.state = CALL_INSIDE;
@@ -702,6 +703,24 @@ static void test_proof(void **state)
         }
 }
 
+/* The other source captured it: that does not tell when a thread began. */
+static void other_source(struct fixture *f, struct snapshot *again, struct proof *proof)
+{
+        (void)f;
+        (void)proof;
+        again_thread(again, 101)->start_time = 0;
+}
+
+static void test_proof_across_sources(void **state)
+{
+        struct fixture *f = *state;
+
+        ring_of_two(f);
+        f->spoil = other_source;
+        chains(f);
+        deadlock_is(f->s.deadlocks, 0, f->t[0], f->t[1]);
+}
+
 /* One waiter behind it was given its lock meanwhile: the others are stuck still. */
 static void spoil_behind(struct fixture *f, struct snapshot *again, struct proof *proof)
 {
@@ -962,6 +981,7 @@ int main(void)
                 TEST(test_children),
                 TEST(test_behind_with_timeout),
                 TEST(test_proof),
+                TEST(test_proof_across_sources),
                 TEST(test_proof_behind),
                 TEST(test_without_looker),
                 TEST(test_look_fails),

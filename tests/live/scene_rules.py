@@ -16,7 +16,7 @@ RULES = {
     "tcp-connect": "tcp-connect tcp6-connect",
     "tcp-receive":
         "tcp-recv tcp-read tcp-recvmsg tcp-readv tcp6-recv tcp6-recv-mapped "
-        "tcp-recv-waitall tcp-recv-timeout tcp-between-netns tcp-backlog",
+        "tcp-recv-waitall tcp-recv-timeout tcp-between-netns tcp-remote tcp-backlog",
     "tcp-send": "tcp-send tcp-write tcp6-send",
     "datagram-receive":
         "udp-recvfrom udp6-recvfrom udp-recvmmsg raw-recv netlink-recv packet-recv "

@@ -328,6 +328,13 @@ def check_nobody(_evidence, _ready, thread):
         raise Failure("no holder", thread["wait"]["on"])
 
 
+def check_remote(evidence, ready, thread):
+    """Nobody here can end it; where whoever can is, is said."""
+    wait = thread["wait"]
+    if wait["on"] or ready["remote"] not in wait["text"] or ready["remote"] not in evidence.text:
+        raise Failure(f"nobody but {ready['remote']}", wait)
+
+
 def check_quota(_evidence, ready, thread):
     """Whose quota it is, if it is that."""
     wait = thread["wait"]
@@ -530,6 +537,7 @@ ROWS = {
     "musl-inherit": MUTEX_TOLD,
     "musl-shared-robust": MUTEX_TOLD,
     "tcp-between-netns": TCP_RECEIVE,
+    "tcp-remote": Row("receive", "tcp", "fd local remote", state="ESTABLISHED", check=check_remote),
     "tcp-backlog": TCP_RECEIVE,
     "udp-connected": Row("receive", "udp", "fd local remote", on="peer peer"),
     "udp-between-netns": Row("receive", "udp", "fd", on="peer peer"),

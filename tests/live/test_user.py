@@ -400,6 +400,57 @@ def parent_in_vfork():
             os.kill(child, signal.SIGKILL)
 
 
+PLACES = {  # by the thread's own function: those before it, innermost first; the last one's end
+    "split_run": ["pause", "wait_here", "split_run", "call_on_stack", "in_split_stack", "thread_run"],
+    "in_vdso": ["clock_gettime", "in_vdso", "thread_run"],
+    "in_assembly": ["in_assembly", "thread_run"],
+    "in_loader": ["in_loader", "thread_run"],
+}
+
+
+@test
+def places_that_compilers_do_not_lead_to():
+    """Coroutines, the dynamic loader on behalf of a stub, the vDSO, assembly."""
+    need_registers()
+    library = build("places-library.c", "-O1", "-shared", "-fPIC")
+    path = build("places.c", "-O1", "-Wl,--no-as-needed", "-Wl,-z,lazy", str(library))
+    with running(path, stdout=subprocess.PIPE, text=True) as process:
+        line = process.stdout.readline()
+        if line.startswith("skip"):
+            raise Skip(line[len("skip "):])
+        check_equal(line, "ready\n", "first line")
+        settled(process.pid)
+        threads = {function: thread for thread in document(process.pid)["threads"]
+                   for function in (*PLACES, "coroutine_run") if function in symbols(thread)}
+    check_equal(sorted(threads), sorted((*PLACES, "coroutine_run")), "functions seen")
+    for function, names in PLACES.items():
+        thread, found = threads[function], symbols(threads[function])
+        check("user_stack_gap" not in thread, f"{function}: {thread.get('user_stack_gap')}")
+        check(not any(f.get("unreliable") for f in thread["user_stack"]), f"{function}: {found}")
+        last = found.index("thread_run") + 1
+        check_equal(found[last - len(names):last], names, f"{function}: {found}")
+        check(len(found) > last, f"{function} ends early: {found}")
+    for function in "in_vdso", "in_assembly":
+        check_equal(threads[function]["wait"]["reason"], "reply", function)
+    modules = [f["module"] for f in threads["in_vdso"]["user_stack"]]
+    check_equal(modules[0], "[vdso]", "innermost module")
+    frames = threads["in_assembly"]["user_stack"]
+    check(len(frames) > 2 and "libc" in frames[0]["module"] and frames[1]["symbol"] == "in_assembly",
+          f"memcpy: {frames[:2]}")
+    # The resolver, which has the function's name as well, and the loader that called it.
+    frames = threads["in_loader"]["user_stack"]
+    own = symbols(threads["in_loader"]).index("in_loader")
+    check(frames[1]["symbol"] in ("resolved", "resolver"), frames[1])
+    check(own > 2 and all("/ld-" in f["module"] for f in frames[2:own]), f"the loader: {frames}")
+    # Where a coroutine of the C library begins, nothing leads on to who switched to it.
+    thread = threads["coroutine_run"]
+    check_equal(symbols(thread)[:3], ["pause", "wait_here", "coroutine_run"], "in a coroutine")
+    check("in_coroutine" not in symbols(thread) and len(thread["user_stack"]) <= 4,
+          f"goes on: {symbols(thread)}")
+    check("user_stack_gap" in thread or not symbols(thread)[3:] or
+          symbols(thread)[3] == "__start_context", f"neither an end nor a gap: {thread}")
+
+
 @test
 def narrow_program():
     """A 32-bit program has frames of 32 bits; its registers are those that /proc tells."""

@@ -130,6 +130,12 @@ PYTHON_RULES = ("python-lock",)
 POSTGRESQL_RULES = ("postgresql-lock",)
 JAVA_RULES = ("java-monitor", "java-wait", "java-park", "java-sleep")
 
+# What test_user.py comes to: the locks that the C library takes for itself, and what memory alone
+# tells, without stacks.
+LIBRARY_RULES = ("poll-resolver", "resolver-lock", "condition-mutex", "loader-lock", "malloc-lock",
+                 "once")
+MEMORY_RULES = ("mutex-memory", "join-witnessed", "rwlock-memory")
+
 # What scenes come to on other kernels (kernels.py).
 ELSEWHERE = {
     "io-uring-inlined": "io-uring-wait",

@@ -18,6 +18,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from scene_rules import MEMORY_RULES
 from debugger import eu_stack, gdb, plain, pwhy_stacks
 from livetest import (Skip, check, check_equal, command, main, pwhy, running, test, wait_asleep,
                       wait_until)
@@ -227,6 +228,7 @@ def check_verdicts(threads, by_exports=False):
                 got = wait["reason"], wait["object"]["kind"]
                 if not (by_exports and function in NOT_ON_THE_STACK and got == ("futex", "futex")):
                     check_equal(got, VERDICTS[function], f"verdict on {function}, {wait}")
+                    check(function != "wait_once" or wait["rule"] == "once", wait)
                 seen.add(function)
     check_equal(seen, set(VERDICTS), "functions seen")
 
@@ -244,20 +246,72 @@ def verdicts():
             check(not any("user_stack" in thread for thread in plain_futexes), "user stacks")
             told = {thread["wait"]["reason"] for thread in plain_futexes}
             check(told.isdisjoint({"condition", "barrier", "semaphore"}), f"without stacks: {told}")
+            # What is in memory alone tells these, all the same.
+            rules = {thread["wait"].get("rule") for thread in plain_futexes}
+            check(set(MEMORY_RULES) <= rules, f"without stacks: {rules}")
+
+
+HIDE = ["unshare", "--mount", "sh", "-c", "mount -t tmpfs none /usr/lib/debug && exec \"$@\"",
+        "hide"]
+
+
+def can_hide():
+    """Debug symbols, as where none are installed."""
+    return subprocess.run([*HIDE, "true"], capture_output=True, check=False).returncode == 0
 
 
 @test
 def verdicts_without_symbols():
     """By exported names alone, as where no debug symbols of the C library are installed."""
     need_registers()
-    hide = ["unshare", "--mount", "sh", "-c",
-            "mount -t tmpfs none /usr/lib/debug && exec \"$@\"", "hide"]
-    if subprocess.run([*hide, "true"], capture_output=True, check=False).returncode:
+    if not can_hide():
         raise Skip("cannot mount")
-    with ready(*hide, build("threads.c", "-O2")) as pid:
-        done = subprocess.run([*hide, *command("--json", pid)], capture_output=True, check=False,
+    with ready(*HIDE, build("threads.c", "-O2")) as pid:
+        done = subprocess.run([*HIDE, *command("--json", pid)], capture_output=True, check=False,
                               timeout=60)
         check_verdicts(json.loads(done.stdout)["threads"], by_exports=True)
+
+
+INNER = {  # by the program's function: rules, who holds it
+    "wait_address": (["poll-resolver"], None),
+    "wait_host": (["poll-resolver", "resolver-lock"], None),  # two of them, one after the other
+    "wait_signalled": (["condition-mutex"], "main"),
+    "wait_loader": (["loader-lock"], "hold_loader"),
+    "wait_exit": (["loader-lock", "exit-lock"], "hold_loader"),
+    "wait_open": (["stdio-lock-held"], "hold_streams"),
+    "wait_fork": (["stdio-lock-held"], "hold_streams"),
+    "wait_malloc": (["malloc-lock"], None),
+}
+
+
+def check_inner(threads):
+    tids = {name: thread["tid"] for thread in threads for name in symbols(thread)
+            if name and re.match("hold_|main$", name)}
+    seen = {}
+    for thread in threads:
+        wait = thread["wait"]
+        for function in filter(INNER.get, symbols(thread)):
+            rules, holder = INNER[function]
+            check(wait["rule"] in rules, f"{function}: {wait}, {symbols(thread)}")
+            seen.setdefault(function, set()).add(wait["rule"])
+            holders = [o["tid"] for o in wait["on"] if o["role"] == "holder"]
+            if wait["rule"] != "exit-lock":
+                check_equal(holders, [tids[holder]] if holder else [], f"{function}: {wait}")
+    check_equal(sorted(seen), sorted(INNER), "functions seen")
+    check_equal(seen["wait_host"], set(INNER["wait_host"][0]), "two that ask for a host")
+
+
+@test
+def locks_of_the_library_itself():
+    """malloc's, the loader's, those of stdio and name resolution; with debug symbols and without."""
+    need_registers()
+    library = build("inner-library.c", "-O1", "-shared", "-fPIC")
+    path = build("inner.c", "-O1")
+    for words in ([], HIDE) if can_hide() else ([],):
+        with ready(*words, path, library) as pid:
+            done = subprocess.run([*words, *command("--json", pid)], capture_output=True,
+                                  check=False, timeout=60)
+            check_inner(json.loads(done.stdout)["threads"])
 
 
 @test

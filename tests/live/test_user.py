@@ -561,15 +561,16 @@ def check_compiled_at_run_time(thread, innermost):
           f"{symbols(thread)}")
 
 
-@test
-def java():
+@contextlib.contextmanager
+def java_waits(*options):
+    """Waits.java, and its threads in one look in which all of them sleep."""
     need_registers()
     if not shutil.which("java") or not shutil.which("javac"):
         raise Skip("there is no Java")
     done = subprocess.run(["javac", "-d", scratch.name, PROGRAMS / "Waits.java"], check=False,
                           capture_output=True)
     check(done.returncode == 0, done.stderr[-300:])
-    with running("java", "-Xmx64m", "-Xint", "-cp", scratch.name, "Waits", stdin=subprocess.PIPE,
+    with running("java", "-Xmx64m", *options, "-cp", scratch.name, "Waits", stdin=subprocess.PIPE,
                  stdout=subprocess.PIPE, text=True) as process:
         check_equal(process.stdout.readline(), "ready\n", "first line")
 
@@ -578,10 +579,19 @@ def java():
             return {name: threads[name] for name in JAVA
                     if name in threads and len(threads[name].get("user_stack", [])) > 8
                     and "ran on" not in threads[name].get("user_stack_gap", "")}
-        # One that waits for a monitor looks again each second: all of them asleep in one look.
-        looks = []
-        wait_until(lambda: looks.append(waits()) or len(looks[-1]) == len(JAVA), "Java's waits")
-        threads = looks[-1]
+
+        def look():
+            # One that waits for a monitor looks again each second.
+            looks = []
+            wait_until(lambda: looks.append(waits()) or len(looks[-1]) == len(JAVA), "Java's waits")
+            return looks[-1]
+        yield process.pid, look
+
+
+@test
+def java():
+    with java_waits("-Xint") as (_, look):
+        threads = look()
         reasons = {name: thread["wait"]["reason"] for name, thread in threads.items()}
         if any("ObjectMonitor" in name for t in threads.values() for name in symbols(t) if name):
             check_equal(reasons, JAVA, "reasons")
@@ -589,6 +599,30 @@ def java():
             print("   libjvm has no symbols here")
         for thread in threads.values():
             check_compiled_at_run_time(thread, "JVM_|Java_|Unsafe|InterpreterRuntime|readBytes")
+
+
+@test
+def java_with_a_map():
+    """As an agent, jcmd or -XX:+DumpPerfMapAtExit write it: methods have their names."""
+    if not shutil.which("jcmd"):
+        raise Skip("there is no jcmd")
+    compiled = ["-Xcomp", "-XX:CompileCommand=quiet", "-XX:CompileCommand=compileonly,Waits::*",
+                "-XX:-Inline", "-XX:+PreserveFramePointer"]
+    with java_waits(*compiled) as (pid, look):
+        path = Path(f"/tmp/perf-{pid}.map")
+        try:
+            done = subprocess.run(["jcmd", str(pid), "Compiler.perfmap"], check=False,
+                                  capture_output=True, text=True)
+            if not path.exists() or "Waits.deep" not in path.read_text(encoding="utf-8"):
+                raise Skip(f"this Java writes no map: {done.stdout[-200:]}")
+            for name, thread in look().items():
+                check_compiled_at_run_time(thread, "JVM_|Java_|Unsafe|Runtime1|readBytes|Interpreter")
+                deep = [f for f in thread["user_stack"] if "Waits.deep(" in f.get("symbol", "")]
+                check_equal(len(deep), 6, f"calls of deep in {name}: {symbols(thread)}")
+                check_equal({f["module"] for f in deep}, {"[anon]"}, "their module")
+            check(any("Waits.enter()" in name for name in symbols(look()["w-enter"]) if name), "a method")
+        finally:
+            path.unlink(missing_ok=True)
 
 
 @test

@@ -542,7 +542,7 @@ def real_programs():
             print(f"   {what}: {why}")
             continue
         for tally in tallies:
-            tally.demand(95)
+            tally.demand(99)
 
 
 JAVA = {"w-sleep": "sleep", "w-wait": "condition", "w-enter": "lock", "w-park": "condition",

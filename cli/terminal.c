@@ -45,10 +45,9 @@ unsigned terminal_columns(void)
 {
         struct winsize size = { 0 };
 
-        if (!isatty(STDOUT_FILENO))
-                return 0;
         if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col)
                 return size.ws_col;
+        /* Of a pipe as well: whoever exports it wants lines that long, as for ps(1) and a pager. */
         return read_variable("COLUMNS");
 }
 

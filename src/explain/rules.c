@@ -42,6 +42,7 @@
         "flockfile|_IO_flockfile|_IO_fwrite|_IO_puts|_IO_fputs|_IO_fread|_IO_fgets|"               \
         "_IO_fflush|_IO_fclose|_IO_ungetc|_IO_getc|_IO_putc|_IO_ftell|_IO_getline*|"               \
         "_IO_getdelim|_IO_setvbuf|_IO_flush_all*|_IO_cleanup|_IO_un_link|_IO_link_in|"             \
+        "_IO_list_lock|"                                                                           \
         "fwrite|puts|fputs|fputc|putc|putchar|fputws|fputwc|putwc|putwchar|printf|"                \
         "fprintf|vprintf|vfprintf|__vfprintf*|__vfwprintf*|dprintf|perror|fread|fgets|"            \
         "fgetc|getc|getchar|getline|getdelim|__getdelim|fgetws|fgetwc|getwc|ungetc|scanf|"         \

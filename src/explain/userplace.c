@@ -17,6 +17,7 @@ static const char HELPERS[] =
         "__lll_lock_wait*|lll_lock_wait*|lll_mutex_lock*|__lll_*|__GI___lll_*|futex_wait*|"
         "__futex_*|__GI___futex_*|___futex_*|futex_abstimed*|futex_lock*|do_futex_wait*|"
         "__syscall_cancel*|__internal_syscall_cancel*|__libc_do_syscall|"
+        "__pthread_mutex_cond_lock*|"
         /* musl */
         "__timedwait*|__wait|__syscall_cp*|"
         /* Go */

@@ -173,6 +173,7 @@ def main(description):
     parser.add_argument("names", nargs="*", metavar="TEST", help="only these tests")
     parser.parse_args(namespace=options)
     options.pwhy = os.path.abspath(options.pwhy)
+    os.environ.pop("COLUMNS", None)  # lines would be folded
     if not os.access(options.pwhy, os.X_OK):
         parser.error(f"{options.pwhy}: no program there; give its place with --pwhy")
     counts = {"passed": 0, "failed": 0, "skipped": 0}

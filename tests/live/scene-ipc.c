@@ -26,6 +26,9 @@ static void sysv_msg(struct stage *st, int how)
         pid_t pid;
 
         stage_undo(st, UNDO_MSG, id, NULL, NULL);
+        /* The kernel keeps who was there last. */
+        MUST(msgsnd(id, &message, 1, 0));
+        MUST(msgrcv(id, &message, 1, 0, 0));
         while (how == SEND && msgsnd(id, &message, sizeof(message.text), IPC_NOWAIT) == 0)
                 ;
         pid = child_start(st);
@@ -37,21 +40,22 @@ static void sysv_msg(struct stage *st, int how)
                 child_end();
         }
         wait_call(st, pid, how == SEND ? SYS_msgsnd : SYS_msgrcv, -1);
-        stage_ready(st, pid, pid, "id=%d", id);
+        stage_ready(st, pid, pid, "id=%d last=%d", id, st->pid);
 }
 
 static void sysv_sem(struct stage *st, int how)
 {
         int id = (int)NEED(st, semget(IPC_PRIVATE, 2, 0600));
+        struct sembuf raise = { .sem_num = 1, .sem_op = 1 }, lower = { .sem_num = 1, .sem_op = -1 };
         pid_t pid;
 
         (void)how;
         stage_undo(st, UNDO_SEM, id, NULL, NULL);
+        MUST(semop(id, &raise, 1));
+        MUST(semop(id, &lower, 1));
         pid = child_start(st);
         if (pid == 0) {
-                struct sembuf take = { .sem_num = 1, .sem_op = -1 };
-
-                semop(id, &take, 1);
+                semop(id, &lower, 1);
                 child_end();
         }
 #ifdef SYS_semop
@@ -59,7 +63,7 @@ static void sysv_sem(struct stage *st, int how)
 #else
         wait_call(st, pid, SYS_semtimedop, -1);
 #endif
-        stage_ready(st, pid, pid, "id=%d number=1 needed=1", id);
+        stage_ready(st, pid, pid, "id=%d number=1 needed=1 last=%d", id, st->pid);
 }
 
 static void posix_mq(struct stage *st, int how)

@@ -9,6 +9,7 @@
 #include <linux/veth.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -114,6 +115,7 @@ static void address_set(const char *host)
 
 #define SERVER_HOST "10.99.0.1"
 #define CLIENT_HOST "10.99.0.2"
+#define REMOTE_HOST "10.99.0.3"
 
 /* The ends of a cable between two network namespaces, as containers have. */
 static void server_plug(struct stage *st)
@@ -201,6 +203,41 @@ static void tcp_between(struct stage *st, int how)
         }
         wait_call(st, client, SYS_recvfrom, -1);
         stage_ready(st, client, client, "fd=3 peer=%d", server);
+}
+
+/* A host at the other end that is no part of this one: of the connection there is this end only. */
+static void tcp_remote(struct stage *st, int how)
+{
+        struct sockaddr_in a = address_make(REMOTE_HOST, 4711), b = address_make(CLIENT_HOST, 4712);
+        pid_t server, client;
+
+        (void)how;
+        server = child_start(st);
+        if (server == 0) {
+                server_plug(st);
+                shared_set(st, 1, 1);
+                for (;;)
+                        pause();
+        }
+        client = child_start(st);
+        if (client == 0) {
+                char byte;
+                int fd;
+
+                (void)client_plug(st);
+                fd = (int)MUST(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+                NEED(st, setsockopt(fd, IPPROTO_TCP, TCP_REPAIR, &(int){ TCP_REPAIR_ON },
+                                 sizeof(int)));
+                MUST(bind(fd, (struct sockaddr *)&b, sizeof(b)));
+                MUST(connect(fd, (struct sockaddr *)&a, sizeof(a)));
+                MUST(setsockopt(
+                        fd, IPPROTO_TCP, TCP_REPAIR, &(int){ TCP_REPAIR_OFF_NO_WP }, sizeof(int)));
+                (void)!recv(fd, &byte, 1, 0);
+                child_end();
+        }
+        wait_call(st, client, SYS_recvfrom, -1);
+        stage_ready(
+                st, client, client, "fd=3 local=%s:4712 remote=%s:4711", CLIENT_HOST, REMOTE_HOST);
 }
 
 /* The server has not accepted it: whoever has the listener can. */
@@ -344,6 +381,7 @@ static void tty_container(struct stage *st, int how)
 
 const struct scene scenes_peer[] = {
         { "tcp-between-netns", tcp_between, 0, "recv(2), the peer is in another network" },
+        { "tcp-remote", tcp_remote, 0, "recv(2), the peer is on another host" },
         { "udp-between-netns", udp_between, 0, "recv(2) of UDP, the peer is in another network" },
         { "tcp-backlog", tcp_backlog, 0, "recv(2), the server has not accepted it" },
         { "udp-connected", udp_connected, 1, "recv(2), two sockets connected to each other" },

@@ -16,7 +16,7 @@ RULES = {
     "tcp-connect": "tcp-connect tcp6-connect",
     "tcp-receive":
         "tcp-recv tcp-read tcp-recvmsg tcp-readv tcp6-recv tcp6-recv-mapped "
-        "tcp-recv-waitall tcp-recv-timeout tcp-between-netns tcp-backlog",
+        "tcp-recv-waitall tcp-recv-timeout tcp-between-netns tcp-remote tcp-backlog",
     "tcp-send": "tcp-send tcp-write tcp6-send",
     "datagram-receive":
         "udp-recvfrom udp6-recvfrom udp-recvmmsg raw-recv netlink-recv packet-recv "
@@ -129,6 +129,12 @@ RULES = {
 PYTHON_RULES = ("python-lock",)
 POSTGRESQL_RULES = ("postgresql-lock",)
 JAVA_RULES = ("java-monitor", "java-wait", "java-park", "java-sleep")
+
+# What test_user.py comes to: the locks that the C library takes for itself, and what memory alone
+# tells, without stacks.
+LIBRARY_RULES = ("poll-resolver", "resolver-lock", "condition-mutex", "loader-lock", "malloc-lock",
+                 "once")
+MEMORY_RULES = ("mutex-memory", "join-witnessed", "rwlock-memory")
 
 # What scenes come to on other kernels (kernels.py).
 ELSEWHERE = {

@@ -532,6 +532,26 @@ def where_a_running_thread_is():
 
 
 @test
+def where_in_the_kernel_a_running_thread_is():
+    """One that is in a call all the time: what the kernel does for it, and who asked for that."""
+    need_bpf()
+    code = ("import os\nfd, room = os.open('/dev/zero', os.O_RDONLY), bytearray(16 << 20)\n"
+            "print('ready', flush=True)\nwhile 1: os.readv(fd, [room])")
+    with python(code, stdout=subprocess.PIPE) as process:
+        process.stdout.readline()
+
+        def seen():
+            threads, _ = look("--source=bpf", "--profile=100ms", process.pid)
+            for hot in threads[process.pid, process.pid].get("profile", {}).get("stacks", ()):
+                kernel = [f["symbol"] for f in hot.get("kernel_stack", ())]
+                user = [f.get("symbol") for f in hot.get("user_stack", ())]
+                if any("readv" in name for name in kernel) and "readv" in user:
+                    return True
+            return False
+        wait_until(seen, "kernel and user frames of the call")
+
+
+@test
 def a_recorded_thread_is_not_measured():
     """Its number may be that of somebody who runs here and now."""
     need_bpf()

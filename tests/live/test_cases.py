@@ -462,6 +462,9 @@ public class Stuck {
                 if thread["tid"] in tids:
                     check_equal(thread["wait"]["on"], [], thread["wait"])
                     check(thread["wait"]["reason"] in ("futex", "lock"), thread["wait"])
+                    # Where it is known to be a monitor, it is said how to learn whose.
+                    check(thread["wait"]["reason"] == "futex" or
+                          "jcmd PID Thread.print" in thread["wait"]["text"], thread["wait"])
             show(tids[0])
             if os.environ.get("CASES_SHOW") and shutil.which("jcmd"):
                 said = subprocess.run(["jcmd", str(java.pid), "Thread.print"], capture_output=True,

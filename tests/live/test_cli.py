@@ -84,12 +84,12 @@ def environment(**changes):
     return env
 
 
-def pwhy(*args, user=None, **more):
+def pwhy(*args, user=None, env=(), **more):
     binary = options.pwhy if user is None else binary_for_others()
     extra = {} if user is None else {"user": user, "group": user, "extra_groups": []}
     more.setdefault("stdin", subprocess.DEVNULL)
     done = subprocess.run([binary, *map(str, args)], stdout=subprocess.PIPE, cwd="/",
-                          stderr=subprocess.PIPE, env=environment(), timeout=TIMEOUT,
+                          stderr=subprocess.PIPE, env=environment(**dict(env)), timeout=TIMEOUT,
                           **extra, **more)
     return Result(done.returncode, done.stdout, done.stderr)
 
@@ -759,6 +759,29 @@ def colours_on_a_terminal():
         check(b"\033" not in on_terminal("--color=never", p.pid)[1], "--color=never")
         check(b"\033" in on_terminal("--color=always", p.pid, NO_COLOR="1")[1], "an option wins")
         check(b"\033" not in on_terminal("--json", p.pid)[1], "--json")
+
+
+def visible(line):
+    return len(re.sub("\033\\[[0-9;]*m", "", line))
+
+
+@test
+def lines_are_as_wide_as_wanted():
+    """Of a terminal, and of a pager that COLUMNS speaks of; otherwise nothing is folded."""
+    with sleeper() as p:
+        wide = expect((SHOWN, PARTLY, DEADLOCK), "--all").out.splitlines()
+        check(max(map(visible, wide)) > 100, "no line that would have to be folded")
+        for columns in 80, 100:
+            for args in (["--all"], ["--root"], ["--graph"], [p.pid]):
+                piped = expect((SHOWN, PARTLY, DEADLOCK), *args, env={"COLUMNS": str(columns)}).out
+                long = [line for line in piped.splitlines() if visible(line) > columns]
+                check(not long, f"{args}, COLUMNS={columns}: {long[:3]}")
+        text = on_terminal("--all")[1].decode(errors="replace").replace("\r", "")
+        long = [line for line in text.splitlines() if visible(line) > 80]
+        check(not long, f"on a terminal of 80 columns: {long[:3]}")
+        for wrong in "", "0", "-5", "wide", "99999999999999999999":
+            out = expect((SHOWN, PARTLY), p.pid, env={"COLUMNS": wrong}).out
+            check(f"({p.pid})" in out, f"COLUMNS={wrong!r}: {out!r}")
 
 
 @test

@@ -531,6 +531,20 @@ def views():
 
 
 @test
+def views_of_the_whole_machine():
+    """Without a target: whatever else is there, the chain is among it."""
+    with tangle("chain-flock", 3) as actors:
+        waiters = [rf"[│ ]*[├└]─ tangle \(pid {pid}\) has been waiting .*" for pid, _ in actors[1::-1]]
+        tree = re.compile("\n".join([rf"^tangle \(pid {actors[-1][0]}\) .*", *waiters]), re.M)
+        root = re.compile(rf"^ +2  tangle \(pid {actors[-1][0]}\) ", re.M)
+        edge = f"t{actors[0][1]} -> t{actors[1][1]} [label=\"holder\"];"
+        # Somebody may be out of sight for a moment, in execve(2) for one.
+        wait_until(lambda: tree.search(pwhy("--graph", status=ANY).decode()), "the chain in the graph")
+        wait_until(lambda: root.search(pwhy("--root", status=ANY).decode()), "its end among the roots")
+        wait_until(lambda: edge in pwhy("--format=dot", status=ANY).decode(), "an edge of it")
+
+
+@test
 def who_waits_for_a_target():
     """Named alone, the holder has all behind it; the middle of a chain its own part of it."""
     with tangle("chain-flock", 4) as actors, tangle("chain-flock", 2) as others:

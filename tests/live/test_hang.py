@@ -161,6 +161,23 @@ def hanging_targets_among_all():
 
 
 @test
+def more_than_there_is_time_for():
+    """So much hangs that time runs out: whom it was not enough for is counted, and the status tells."""
+    with contextlib.ExitStack() as stack:
+        pids = [pid for _ in range(3) for pid in stack.enter_context(hanging())[1].values()]
+        pids += [stack.enter_context(running("sleep", 1000)).pid for _ in range(5)]
+        looked = Looked("--json", "--timeout=500ms", *pids).check((PARTLY,), 0.5 + MARGIN_S)
+        document = looked.json()
+        shown = {t["pid"] for t in document["threads"]}
+        check(shown <= set(pids), f"others: {shown - set(pids)}")
+        check_equal(document["capture"]["lost"], len(pids) - len(shown), "lost")
+        check(document["capture"]["lost"] > 0, "time enough for all of them")
+        check(any("part of the snapshot" in gap for gap in missing(document)), missing(document))
+        text = Looked("--timeout=500ms", *pids).check((PARTLY,)).out.decode()
+        check(re.search(r"^\d+ targets were not reached$", text, re.M), text[-900:])
+
+
+@test
 def memory_lock_and_its_last_reader():
     """Of readers the kernel keeps the last one that came: told as evidence, not as the holder."""
     with hanging() as (_, pids):

@@ -150,22 +150,41 @@ while True:
 """
 
 
+@contextlib.contextmanager
+def spinner():
+    with python(SPIN, stdout=subprocess.PIPE, text=True) as process:
+        check_equal(process.stdout.readline(), "ready\n", "first line")
+        yield process
+
+
+def longest_gap_ms(process):
+    process.terminate()
+    return int(process.stdout.readline()) / 1e6
+
+
 @test
 def spinner_is_not_paused():
     """A program that only reads the clock never waits by itself: who stops it for its registers
-    makes it switch voluntarily, as the kernel counts. Its longest gap is for orientation: others
-    want the CPU, too."""
+    makes it switch voluntarily, as the kernel counts. Its longest gap is for orientation, next to
+    that of one that nobody looks at: others want the CPU, too."""
     def waited():
         status = (task(process.pid) / "status").read_text()
         return int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)$", status, re.M)[1])
 
-    with python(SPIN, stdout=subprocess.PIPE, text=True) as process:
-        check_equal(process.stdout.readline(), "ready\n", "first line")
-        before = waited()
+    with spinner() as process:
+        before, start = waited(), time.monotonic()
         look_often(process.pid, 60)
+        took_s = time.monotonic() - start
         check_equal(waited(), before, "voluntary switches")
-        process.terminate()
-        print(f"   longest gap {int(process.stdout.readline()) / 1e6:.1f} ms")
+        gap_ms = longest_gap_ms(process)
+    with spinner() as process, asleep(SLEEP) as other:
+        end, looks = time.monotonic() + took_s, 0
+        while time.monotonic() < end:  # the same work for the CPUs, about somebody else
+            look_often(other.pid, 1)
+            looks += 1
+        alone_ms = longest_gap_ms(process)
+    print(f"   longest gap {gap_ms:.1f} ms; {alone_ms:.1f} ms while another one was looked at, "
+          f"{looks} times")
 
 
 @test

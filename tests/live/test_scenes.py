@@ -328,6 +328,28 @@ def check_nobody(_evidence, _ready, thread):
         raise Failure("no holder", thread["wait"]["on"])
 
 
+def check_remote(evidence, ready, thread):
+    """Nobody here can end it; where whoever can is, is said."""
+    wait = thread["wait"]
+    if wait["on"] or ready["remote"] not in wait["text"] or ready["remote"] not in evidence.text:
+        raise Failure(f"nobody but {ready['remote']}", wait)
+
+
+def check_quota(_evidence, ready, thread):
+    """Whose quota it is, if it is that."""
+    wait = thread["wait"]
+    told = wait.get("object", {}).get("path", "/nowhere")
+    if wait["reason"] == "throttled" and not (ready["path"].endswith(told) and told in wait["text"]):
+        raise Failure(f"the quota of {ready['path']}", wait)
+
+
+def check_last(_evidence, ready, thread):
+    """Who could end it, nobody knows; who was there last is in the evidence."""
+    wait = thread["wait"]
+    if wait["on"] or not any(f" by scene ({ready['last']})" in e for e in wait["evidence"]):
+        raise Failure(f"process {ready['last']} as the last one", wait)
+
+
 def check_overlay(_evidence, ready, thread):
     """Its device number stands for no device."""
     thing = thread["wait"].get("object", {})
@@ -347,7 +369,7 @@ SLEEP_POLL = Row("sleep", "timer poll-set -")
 DISK = Row("disk", "file", "fd path fs mount", check=check_device)
 FUSE_FD = Row("reply", "fuse", "fd path", check=check_mount)
 STOPPED = Row("stopped")
-TRACED = Row("traced")
+TRACED = Row("traced", on="tracer tracer")
 
 # What a lock's memory looks like is likely; what the kernel was told as well, certain.
 MUTEX = Row("lock", "mutex", "address", on="holder other")
@@ -515,6 +537,7 @@ ROWS = {
     "musl-inherit": MUTEX_TOLD,
     "musl-shared-robust": MUTEX_TOLD,
     "tcp-between-netns": TCP_RECEIVE,
+    "tcp-remote": Row("receive", "tcp", "fd local remote", state="ESTABLISHED", check=check_remote),
     "tcp-backlog": TCP_RECEIVE,
     "udp-connected": Row("receive", "udp", "fd local remote", on="peer peer"),
     "udp-between-netns": Row("receive", "udp", "fd", on="peer peer"),
@@ -539,7 +562,7 @@ ROWS = {
     "wait-any-traced": Row("child", "process -", most="likely", check=check_tracees),
     "vfork": CHILD,
     "vfork-siblings": CHILD,
-    "zombie": Row("zombie"),
+    "zombie": Row("zombie", on="parent parent"),
     "zombie-leader": Row("zombie", ask="thread", check=check_leader),
     "stopped": STOPPED,
     "stopped-tstp": STOPPED,
@@ -548,7 +571,7 @@ ROWS = {
     # Another program may have the CPU at the moment of asking, or not have it.
     "running": Row("running", also="runnable", still=False),
     "runnable": Row("runnable", also="running", still=False),
-    "throttled": Row("throttled runnable", also="running", still=False),
+    "throttled": Row("throttled runnable", also="running", still=False, check=check_quota),
     "memory-oom": Row("memory", "cgroup", "path"),
     "frozen-v1": Row("frozen", "cgroup", "path"),
     "frozen-v2": Row("frozen", "cgroup", "path"),
@@ -593,9 +616,9 @@ ROWS = {
     # Which file the faulting address belongs to is not in the files that do not block.
     "fuse-fault": Row("reply", "fuse"),
     "autofs-open": Row("reply", "directory", "path", check=check_mount),
-    "sysv-msgrcv": Row("receive", "sysv-msg", "id"),
-    "sysv-msgsnd": Row("send", "sysv-msg", "id"),
-    "sysv-semop": Row("semaphore", "sysv-sem", "id number needed"),
+    "sysv-msgrcv": Row("receive", "sysv-msg", "id", check=check_last),
+    "sysv-msgsnd": Row("send", "sysv-msg", "id", check=check_last),
+    "sysv-semop": Row("semaphore", "sysv-sem", "id number needed", check=check_last),
     "mq-receive": Row("receive", "posix-mq", "fd path", on="peer stage"),
     "mq-send": Row("send", "posix-mq", "fd path", on="peer stage"),
     "io-uring-wait": Row("poll", "io_uring", "fd"),

@@ -18,6 +18,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from scene_rules import MEMORY_RULES
 from debugger import eu_stack, gdb, plain, pwhy_stacks
 from livetest import (Skip, check, check_equal, command, main, pwhy, running, test, wait_asleep,
                       wait_until)
@@ -227,6 +228,7 @@ def check_verdicts(threads, by_exports=False):
                 got = wait["reason"], wait["object"]["kind"]
                 if not (by_exports and function in NOT_ON_THE_STACK and got == ("futex", "futex")):
                     check_equal(got, VERDICTS[function], f"verdict on {function}, {wait}")
+                    check(function != "wait_once" or wait["rule"] == "once", wait)
                 seen.add(function)
     check_equal(seen, set(VERDICTS), "functions seen")
 
@@ -244,20 +246,72 @@ def verdicts():
             check(not any("user_stack" in thread for thread in plain_futexes), "user stacks")
             told = {thread["wait"]["reason"] for thread in plain_futexes}
             check(told.isdisjoint({"condition", "barrier", "semaphore"}), f"without stacks: {told}")
+            # What is in memory alone tells these, all the same.
+            rules = {thread["wait"].get("rule") for thread in plain_futexes}
+            check(set(MEMORY_RULES) <= rules, f"without stacks: {rules}")
+
+
+HIDE = ["unshare", "--mount", "sh", "-c", "mount -t tmpfs none /usr/lib/debug && exec \"$@\"",
+        "hide"]
+
+
+def can_hide():
+    """Debug symbols, as where none are installed."""
+    return subprocess.run([*HIDE, "true"], capture_output=True, check=False).returncode == 0
 
 
 @test
 def verdicts_without_symbols():
     """By exported names alone, as where no debug symbols of the C library are installed."""
     need_registers()
-    hide = ["unshare", "--mount", "sh", "-c",
-            "mount -t tmpfs none /usr/lib/debug && exec \"$@\"", "hide"]
-    if subprocess.run([*hide, "true"], capture_output=True, check=False).returncode:
+    if not can_hide():
         raise Skip("cannot mount")
-    with ready(*hide, build("threads.c", "-O2")) as pid:
-        done = subprocess.run([*hide, *command("--json", pid)], capture_output=True, check=False,
+    with ready(*HIDE, build("threads.c", "-O2")) as pid:
+        done = subprocess.run([*HIDE, *command("--json", pid)], capture_output=True, check=False,
                               timeout=60)
         check_verdicts(json.loads(done.stdout)["threads"], by_exports=True)
+
+
+INNER = {  # by the program's function: rules, who holds it
+    "wait_address": (["poll-resolver"], None),
+    "wait_host": (["poll-resolver", "resolver-lock"], None),  # two of them, one after the other
+    "wait_signalled": (["condition-mutex"], "main"),
+    "wait_loader": (["loader-lock"], "hold_loader"),
+    "wait_exit": (["loader-lock", "exit-lock"], "hold_loader"),
+    "wait_open": (["stdio-lock-held"], "hold_streams"),
+    "wait_fork": (["stdio-lock-held"], "hold_streams"),
+    "wait_malloc": (["malloc-lock"], None),
+}
+
+
+def check_inner(threads):
+    tids = {name: thread["tid"] for thread in threads for name in symbols(thread)
+            if name and re.match("hold_|main$", name)}
+    seen = {}
+    for thread in threads:
+        wait = thread["wait"]
+        for function in filter(INNER.get, symbols(thread)):
+            rules, holder = INNER[function]
+            check(wait["rule"] in rules, f"{function}: {wait}, {symbols(thread)}")
+            seen.setdefault(function, set()).add(wait["rule"])
+            holders = [o["tid"] for o in wait["on"] if o["role"] == "holder"]
+            if wait["rule"] != "exit-lock":
+                check_equal(holders, [tids[holder]] if holder else [], f"{function}: {wait}")
+    check_equal(sorted(seen), sorted(INNER), "functions seen")
+    check_equal(seen["wait_host"], set(INNER["wait_host"][0]), "two that ask for a host")
+
+
+@test
+def locks_of_the_library_itself():
+    """malloc's, the loader's, those of stdio and name resolution; with debug symbols and without."""
+    need_registers()
+    library = build("inner-library.c", "-O1", "-shared", "-fPIC")
+    path = build("inner.c", "-O1")
+    for words in ([], HIDE) if can_hide() else ([],):
+        with ready(*words, path, library) as pid:
+            done = subprocess.run([*words, *command("--json", pid)], capture_output=True,
+                                  check=False, timeout=60)
+            check_inner(json.loads(done.stdout)["threads"])
 
 
 @test
@@ -400,6 +454,57 @@ def parent_in_vfork():
             os.kill(child, signal.SIGKILL)
 
 
+PLACES = {  # by the thread's own function: those before it, innermost first; the last one's end
+    "split_run": ["pause", "wait_here", "split_run", "call_on_stack", "in_split_stack", "thread_run"],
+    "in_vdso": ["clock_gettime", "in_vdso", "thread_run"],
+    "in_assembly": ["in_assembly", "thread_run"],
+    "in_loader": ["in_loader", "thread_run"],
+}
+
+
+@test
+def places_that_compilers_do_not_lead_to():
+    """Coroutines, the dynamic loader on behalf of a stub, the vDSO, assembly."""
+    need_registers()
+    library = build("places-library.c", "-O1", "-shared", "-fPIC")
+    path = build("places.c", "-O1", "-Wl,--no-as-needed", "-Wl,-z,lazy", str(library))
+    with running(path, stdout=subprocess.PIPE, text=True) as process:
+        line = process.stdout.readline()
+        if line.startswith("skip"):
+            raise Skip(line[len("skip "):])
+        check_equal(line, "ready\n", "first line")
+        settled(process.pid)
+        threads = {function: thread for thread in document(process.pid)["threads"]
+                   for function in (*PLACES, "coroutine_run") if function in symbols(thread)}
+    check_equal(sorted(threads), sorted((*PLACES, "coroutine_run")), "functions seen")
+    for function, names in PLACES.items():
+        thread, found = threads[function], symbols(threads[function])
+        check("user_stack_gap" not in thread, f"{function}: {thread.get('user_stack_gap')}")
+        check(not any(f.get("unreliable") for f in thread["user_stack"]), f"{function}: {found}")
+        last = found.index("thread_run") + 1
+        check_equal(found[last - len(names):last], names, f"{function}: {found}")
+        check(len(found) > last, f"{function} ends early: {found}")
+    for function in "in_vdso", "in_assembly":
+        check_equal(threads[function]["wait"]["reason"], "reply", function)
+    modules = [f["module"] for f in threads["in_vdso"]["user_stack"]]
+    check_equal(modules[0], "[vdso]", "innermost module")
+    frames = threads["in_assembly"]["user_stack"]
+    check(len(frames) > 2 and "libc" in frames[0]["module"] and frames[1]["symbol"] == "in_assembly",
+          f"memcpy: {frames[:2]}")
+    # The resolver, which has the function's name as well, and the loader that called it.
+    frames = threads["in_loader"]["user_stack"]
+    own = symbols(threads["in_loader"]).index("in_loader")
+    check(frames[1]["symbol"] in ("resolved", "resolver"), frames[1])
+    check(own > 2 and all("/ld-" in f["module"] for f in frames[2:own]), f"the loader: {frames}")
+    # Where a coroutine of the C library begins, nothing leads on to who switched to it.
+    thread = threads["coroutine_run"]
+    check_equal(symbols(thread)[:3], ["pause", "wait_here", "coroutine_run"], "in a coroutine")
+    check("in_coroutine" not in symbols(thread) and len(thread["user_stack"]) <= 4,
+          f"goes on: {symbols(thread)}")
+    check("user_stack_gap" in thread or not symbols(thread)[3:] or
+          symbols(thread)[3] == "__start_context", f"neither an end nor a gap: {thread}")
+
+
 @test
 def narrow_program():
     """A 32-bit program has frames of 32 bits; its registers are those that /proc tells."""
@@ -437,7 +542,7 @@ def real_programs():
             print(f"   {what}: {why}")
             continue
         for tally in tallies:
-            tally.demand(95)
+            tally.demand(99)
 
 
 JAVA = {"w-sleep": "sleep", "w-wait": "condition", "w-enter": "lock", "w-park": "condition",
@@ -456,15 +561,16 @@ def check_compiled_at_run_time(thread, innermost):
           f"{symbols(thread)}")
 
 
-@test
-def java():
+@contextlib.contextmanager
+def java_waits(*options):
+    """Waits.java, and its threads in one look in which all of them sleep."""
     need_registers()
     if not shutil.which("java") or not shutil.which("javac"):
         raise Skip("there is no Java")
     done = subprocess.run(["javac", "-d", scratch.name, PROGRAMS / "Waits.java"], check=False,
                           capture_output=True)
     check(done.returncode == 0, done.stderr[-300:])
-    with running("java", "-Xmx64m", "-Xint", "-cp", scratch.name, "Waits", stdin=subprocess.PIPE,
+    with running("java", "-Xmx64m", *options, "-cp", scratch.name, "Waits", stdin=subprocess.PIPE,
                  stdout=subprocess.PIPE, text=True) as process:
         check_equal(process.stdout.readline(), "ready\n", "first line")
 
@@ -473,10 +579,19 @@ def java():
             return {name: threads[name] for name in JAVA
                     if name in threads and len(threads[name].get("user_stack", [])) > 8
                     and "ran on" not in threads[name].get("user_stack_gap", "")}
-        # One that waits for a monitor looks again each second: all of them asleep in one look.
-        looks = []
-        wait_until(lambda: looks.append(waits()) or len(looks[-1]) == len(JAVA), "Java's waits")
-        threads = looks[-1]
+
+        def look():
+            # One that waits for a monitor looks again each second.
+            looks = []
+            wait_until(lambda: looks.append(waits()) or len(looks[-1]) == len(JAVA), "Java's waits")
+            return looks[-1]
+        yield process.pid, look
+
+
+@test
+def java():
+    with java_waits("-Xint") as (_, look):
+        threads = look()
         reasons = {name: thread["wait"]["reason"] for name, thread in threads.items()}
         if any("ObjectMonitor" in name for t in threads.values() for name in symbols(t) if name):
             check_equal(reasons, JAVA, "reasons")
@@ -484,6 +599,30 @@ def java():
             print("   libjvm has no symbols here")
         for thread in threads.values():
             check_compiled_at_run_time(thread, "JVM_|Java_|Unsafe|InterpreterRuntime|readBytes")
+
+
+@test
+def java_with_a_map():
+    """As an agent, jcmd or -XX:+DumpPerfMapAtExit write it: methods have their names."""
+    if not shutil.which("jcmd"):
+        raise Skip("there is no jcmd")
+    compiled = ["-Xcomp", "-XX:CompileCommand=quiet", "-XX:CompileCommand=compileonly,Waits::*",
+                "-XX:-Inline", "-XX:+PreserveFramePointer"]
+    with java_waits(*compiled) as (pid, look):
+        path = Path(f"/tmp/perf-{pid}.map")
+        try:
+            done = subprocess.run(["jcmd", str(pid), "Compiler.perfmap"], check=False,
+                                  capture_output=True, text=True)
+            if not path.exists() or "Waits.deep" not in path.read_text(encoding="utf-8"):
+                raise Skip(f"this Java writes no map: {done.stdout[-200:]}")
+            for name, thread in look().items():
+                check_compiled_at_run_time(thread, "JVM_|Java_|Unsafe|Runtime1|readBytes|Interpreter")
+                deep = [f for f in thread["user_stack"] if "Waits.deep(" in f.get("symbol", "")]
+                check_equal(len(deep), 6, f"calls of deep in {name}: {symbols(thread)}")
+                check_equal({f["module"] for f in deep}, {"[anon]"}, "their module")
+            check(any("Waits.enter()" in name for name in symbols(look()["w-enter"]) if name), "a method")
+        finally:
+            path.unlink(missing_ok=True)
 
 
 @test

@@ -146,7 +146,7 @@ static struct taskiter *iter_make(size_t threads)
         const char *why, *remedy;
         struct taskiter *it;
 
-        if (taskiter_new(threads * 2, WIRE_FRAMES_MAX, false, NULL, &it, &why, &remedy) < 0)
+        if (taskiter_new(threads * 2, WIRE_FRAMES_MAX, WIRE_KIND_WHOLE, NULL, &it, &why, &remedy) < 0)
                 fail(why);
         return it;
 }
@@ -160,7 +160,7 @@ static uint64_t load_time(size_t threads)
 
         if (threads)
                 it = iter_make(threads);
-        else if (taskiter_new(0, WIRE_FRAMES_MAX, true, NULL, &it, &why, &remedy) < 0)
+        else if (taskiter_new(0, WIRE_FRAMES_MAX, WIRE_KIND_STACKS, NULL, &it, &why, &remedy) < 0)
                 fail(why);
         time = now_ns() - start;
         taskiter_free(it);

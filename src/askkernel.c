@@ -16,7 +16,7 @@
 #include "model.h"
 
 /* Load what was not thought to be needed: of the threads of the selection. */
-static int wake(struct job *j)
+static int wake(struct job *j, bool registers)
 {
         const struct selection *selection = j->selection;
         _cleanup_free_ pid_t *pids = calloc(selection->n_targets + 1, sizeof(*pids));
@@ -28,8 +28,9 @@ static int wake(struct job *j)
         for (size_t i = 0; i < selection->n_targets; i++)
                 if (!n || pids[n - 1] != selection->targets[i].pid)
                         pids[n++] = selection->targets[i].pid;
-        j->wake = WAKE_NEEDED;
-        r = session_wake(j->session, pids, n);
+        /* For registers once more: what waits where is known from files. */
+        j->wake = registers ? WAKE_NEEDLESS : WAKE_NEEDED;
+        r = session_wake(j->session, pids, n, registers);
         /* The caller's own session will not know. */
         session_gaps(j->session, j->snapshot);
         return r < 0 ? r : 0;
@@ -48,7 +49,7 @@ int askkernel_decide(struct job *j, struct procio *io)
                         return 0;
                 }
         }
-        return wake(j);
+        return wake(j, false);
 }
 
 static const struct taskentry *entry_unmoved(struct job *j, const struct thread *t)
@@ -66,7 +67,7 @@ static bool recheck_registers(void *arg, struct thread *t)
         struct job *j = arg;
         const struct taskentry *e;
 
-        if (session_is_later(j->session) && wake(j) < 0)
+        if (session_is_later(j->session) && wake(j, true) < 0)
                 return false;
         if (!session_table(j->session) || !t->from_files || !t->has_switches)
                 return false;

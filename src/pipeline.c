@@ -75,14 +75,12 @@ static int job_select_owners(struct job *j, struct procio *io)
         return r;
 }
 
-static int job_select(struct job *j, struct procio *io)
+/* What is true of the machine. */
+static void job_begin(struct job *j, struct procio *io)
 {
         struct snapshot *s = j->snapshot;
-        const bool live = procio_live(io);
-        const pid_t self[2] = { live ? j->caller : 0, live ? getpid() : 0 };
-        int r;
 
-        if (!live && !j->query->proc)
+        if (!procio_live(io) && !j->query->proc)
                 snapshot_gap(s, "memory of processes, and what else is asked by number",
                         "/proc shows another PID namespace than pwhy's own",
                         "mount a proc file system of this namespace", true);
@@ -90,7 +88,13 @@ static int job_select(struct job *j, struct procio *io)
         host_clocks(io, s);
         if (!j->query->raw)
                 schedclock_new(io, s->arena, &j->clock);
-        r = select_targets(io, s->arena, j->query, self, j->selection);
+}
+
+static int job_select(struct job *j, struct procio *io)
+{
+        const bool live = procio_live(io);
+        const pid_t self[2] = { live ? j->caller : 0, live ? getpid() : 0 };
+        int r = select_targets(io, j->snapshot->arena, j->query, self, j->selection);
         if (r == 0)
                 j->selected = true;
         return r;
@@ -164,15 +168,19 @@ int job_run(void *arg)
         r = procio_new(j->query->proc, j->watch, &io);
         if (r < 0)
                 return r;
-        if (!j->selected)
-                r = j->owners ? job_select_owners(j, io) : job_select(j, io);
-        if (r == 0 && !j->query->raw)
-                r = resolver_new(io, j->snapshot, &j->sockets, &still.resolver);
-        if (r == 0 && !j->query->raw && !j->query->no_user)
+        if (!j->selected && !j->owners)
+                job_begin(j, io);
+        if (!j->query->raw && !j->query->no_user)
                 r = unwinder_new(io, j->watch, j->snapshot, j->query->timeout_ns, &j->unwound,
                         &recheck, session_stacks(j->session), &still.unwinder);
         if (r == 0 && still.unwinder && (j->owners || j->query->brief))
                 unwinder_only(still.unwinder, user_place_wanted);
+        else if (r == 0 && still.unwinder && procio_live(io))
+                unwinder_warm(still.unwinder);
+        if (r == 0 && !j->selected)
+                r = j->owners ? job_select_owners(j, io) : job_select(j, io);
+        if (r == 0 && !j->query->raw)
+                r = resolver_new(io, j->snapshot, &j->sockets, &still.resolver);
         if (r == 0 && !j->captured)
                 r = askkernel_decide(j, io);
         if (r == 0 && !j->captured)
@@ -190,7 +198,7 @@ int job_run(void *arg)
                 profile_fold(j->snapshot);
         }
         if (r == 0 && j->proof)
-                proof_read(io, j->snapshot->fd_scan, j->proof);
+                proof_read(io, j->snapshot, j->proof);
         unwinder_free(still.unwinder);
         resolver_free(still.resolver);
         procio_free(io);
@@ -205,6 +213,7 @@ static int job_run_whole(struct job *j)
 
         if (r < 0)
                 return r;
+        job_begin(j, io);
         r = job_select(j, io);
         if (r == 0)
                 r = job_capture(j, io, NULL);

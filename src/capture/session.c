@@ -32,9 +32,9 @@
 struct session {
         const struct pwhy_query *query;
         struct taskiter *iter;
-        bool borrowed;    /* that belongs to the session before */
-        bool later;       /* the program is loaded when files turn out not to be enough */
-        bool stacks_only; /* the program tells stacks and nothing else */
+        bool borrowed; /* that belongs to the session before */
+        bool later;    /* the program is loaded when files turn out not to be enough */
+        bool part;     /* the program tells stacks or registers and nothing else */
         struct tasktable *table;
         struct stackcache *stacks;
         bool forced;      /* by --source=bpf */
@@ -137,7 +137,8 @@ static bool cgroup_find(const char *path, struct taskiter_filter *f)
         return true;
 }
 
-static int program_load(struct session *s)
+/* kind: WIRE_KIND_… */
+static int program_load(struct session *s, unsigned kind)
 {
         const struct pwhy_query *q = s->query;
         struct taskiter_filter filter = {
@@ -146,36 +147,43 @@ static int program_load(struct session *s)
                 .euid = q->filter.uid,
                 .timed = q->blocked_for_ns > 0,
         };
-        bool stacks = q->raw && !q->has_reasons && !q->blocked_for_ns && !q->deadlocked;
         size_t n = threads_of_numbers(q);
         bool placed;
         int r;
 
         placed = !q->filter.cgroup || cgroup_find(q->filter.cgroup, &filter);
         /* To find a number nothing is read that may hang. */
-        s->whole = stacks && (q->all || n) && placed;
+        s->whole = kind == WIRE_KIND_STACKS && (q->all || n) && placed;
         /* A few are read again as quickly as they are remembered, which is paid for at the start.
          */
         if (!n)
                 n = threads_of_machine();
-        r = taskiter_new(n > CROWD ? n * 2 : 0, stacks ? STACK_ENTRIES_MAX : WIRE_FRAMES_MAX,
-                stacks, &filter, &s->iter, &s->why, &s->remedy);
+        r = taskiter_new(n > CROWD ? n * 2 : 0,
+                kind == WIRE_KIND_STACKS ? STACK_ENTRIES_MAX : WIRE_FRAMES_MAX, kind, &filter,
+                &s->iter, &s->why, &s->remedy);
         if (r < 0)
                 return r == -ENOMEM ? r : 0;
         s->filtered = *filter.states || filter.has_euid || filter.cgroup || filter.timed;
-        s->stacks_only = stacks;
+        s->part = kind != WIRE_KIND_WHOLE;
         s->why = NULL;
         return tasktable_new(s->iter, false, &s->table);
 }
 
-static int program_try(struct session *s)
+static unsigned kind_of(const struct pwhy_query *q)
+{
+        bool stacks = q->raw && !q->has_reasons && !q->blocked_for_ns && !q->deadlocked;
+
+        return stacks ? WIRE_KIND_STACKS : WIRE_KIND_WHOLE;
+}
+
+static int program_try(struct session *s, unsigned kind)
 {
         struct privilege privilege;
 
         privilege_read(&privilege, false);
         s->worth_words = s->forced || privilege.sys_admin || s->query->all;
         if (procmount_is_ours())
-                return program_load(s);
+                return program_load(s, kind);
         /* What the program tells would be of other processes than what files do. */
         if (s->forced) {
                 s->why = "/proc shows another PID namespace than pwhy's own";
@@ -212,7 +220,7 @@ int session_new(const struct pwhy_query *query, bool once, struct session **ret_
         else if (once && may_wait(query))
                 s->later = true;
         else if (query->source != QUERY_SOURCE_PROC && (s->forced || pays(query)))
-                r = program_try(s);
+                r = program_try(s, kind_of(query));
         if (r < 0) {
                 session_free(s);
                 return r;
@@ -227,7 +235,7 @@ int session_new_beside(struct session *first, const struct pwhy_query *query, bo
         struct session *s;
         int r;
 
-        if (!first->table || first->filtered || first->stacks_only)
+        if (!first->table || first->filtered || first->part)
                 return session_new(query, later, ret_session);
         r = session_make(query, &s);
         if (r < 0)
@@ -341,12 +349,12 @@ bool session_is_later(const struct session *s)
         return s && s->later;
 }
 
-int session_wake(struct session *s, const pid_t *pids, size_t n)
+int session_wake(struct session *s, const pid_t *pids, size_t n, bool registers)
 {
         int r;
 
         s->later = false;
-        r = program_try(s);
+        r = program_try(s, registers ? WIRE_KIND_REGISTERS : WIRE_KIND_WHOLE);
         return r < 0 ? r : session_sample_processes(s, pids, n);
 }
 

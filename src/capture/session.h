@@ -42,9 +42,10 @@ int session_sample_processes(struct session *s, const pid_t *pids, size_t n);
 /*
  * Has loading been put off? Whoever needs what files do not tell then calls session_wake(), also in
  * a worker, for which alone it is loaded then: 1; 0: there is nothing to look with; -ENOMEM.
+ * registers: nothing but who has run, and registers of user space, is wanted.
  */
 bool session_is_later(const struct session *s);
-int session_wake(struct session *s, const pid_t *pids, size_t n);
+int session_wake(struct session *s, const pid_t *pids, size_t n, bool registers);
 
 /* The threads; NULL: capture inside the kernel is not used. */
 struct tasktable *session_table(struct session *s);

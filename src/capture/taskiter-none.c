@@ -4,10 +4,10 @@
 
 #include <errno.h>
 
-int taskiter_new(size_t slots, unsigned frames, bool raw, const struct taskiter_filter *filter,
+int taskiter_new(size_t slots, unsigned frames, unsigned kind, const struct taskiter_filter *filter,
         struct taskiter **ret_iter, const char **ret_why, const char **ret_remedy)
 {
-        (void)slots, (void)frames, (void)raw, (void)filter, (void)ret_iter;
+        (void)slots, (void)frames, (void)kind, (void)filter, (void)ret_iter;
         *ret_why = "pwhy was built without it";
         *ret_remedy = "build pwhy with clang, bpftool and the headers of libbpf installed";
         return -ENOSYS;

@@ -32,7 +32,8 @@ struct taskiter {
         size_t n_slots;          /* a power of two */
         int link_all;            /* iterates all threads; -1: not made yet */
         uint32_t pass;
-        bool raw, filtered, nested, walk_tried;
+        unsigned kind; /* WIRE_KIND_… */
+        bool filtered, nested, walk_tried;
         size_t n_met; /* in the last pass over all threads */
         size_t n_sent, n_same;
         char *buffer;
@@ -158,11 +159,11 @@ static size_t power_of_two(size_t n)
         return p;
 }
 
-static int program_load(struct taskiter *it, bool remembers, unsigned frames, bool raw,
+static int program_load(struct taskiter *it, bool remembers, unsigned frames, unsigned kind,
         const struct taskiter_filter *filter)
 {
         struct taskload_options options = {
-                .stacks_only = raw,
+                .kind = kind,
                 .nested = in_own_namespace(),
                 .n_slots = (uint32_t)it->n_slots,
                 .settings = { .slots_mask = (uint32_t)it->n_slots - 1,
@@ -173,11 +174,11 @@ static int program_load(struct taskiter *it, bool remembers, unsigned frames, bo
         options.filtered = filter_set(&options.settings, filter);
         it->nested = options.nested;
         it->filtered = options.filtered;
-        it->raw = raw;
+        it->kind = kind;
         return taskload_new(&options, &it->load);
 }
 
-int taskiter_new(size_t slots, unsigned frames, bool raw, const struct taskiter_filter *filter,
+int taskiter_new(size_t slots, unsigned frames, unsigned kind, const struct taskiter_filter *filter,
         struct taskiter **ret_iter, const char **ret_why, const char **ret_remedy)
 {
         struct taskiter *it = calloc(1, sizeof(*it));
@@ -191,7 +192,7 @@ int taskiter_new(size_t slots, unsigned frames, bool raw, const struct taskiter_
         it->slots = MAP_FAILED;
         it->n_slots = power_of_two(slots);
         it->buffer = malloc(BUFFER_BYTES);
-        r = it->buffer ? program_load(it, slots, frames, raw, filter) : -ENOMEM;
+        r = it->buffer ? program_load(it, slots, frames, kind, filter) : -ENOMEM;
         if (r < 0 && r != -ENOMEM)
                 refusal_find(-r, ret_why, ret_remedy);
         if (r == 0) {
@@ -363,7 +364,7 @@ int taskiter_pass(struct taskiter *it, const struct taskiter_scope *scope,
         sched_yield(); /* brings the clock up to date */
         if (all && !scope->fresh)
                 walk_load(it);
-        if (!it->raw)
+        if (it->kind == WIRE_KIND_WHOLE)
                 own_namespaces(settings->own_ns);
         it->pass = ++settings->passes;
         settings->n_same = 0;

@@ -30,7 +30,7 @@ struct taskiter_filter {    /* all must let a thread through; zero: lets all thr
  * many at most of each stack, 127 or less. -EPERM, -ENOSYS, -EINVAL …: cannot be had here, and
  * *ret_why says why in a sentence for people, *ret_remedy (or NULL) what would help; both constant.
  */
-int taskiter_new(size_t slots, unsigned frames, bool raw, const struct taskiter_filter *filter,
+int taskiter_new(size_t slots, unsigned frames, unsigned kind, const struct taskiter_filter *filter,
         struct taskiter **ret_iter, const char **ret_why, const char **ret_remedy);
 void taskiter_free(struct taskiter *it);
 

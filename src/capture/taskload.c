@@ -17,11 +17,12 @@
 #pragma GCC diagnostic ignored "-Wunused-parameter"
 #pragma GCC diagnostic ignored "-Wpointer-arith"
 #include "nested.lskel.h"
+#include "registers.lskel.h"
 #include "stacks.lskel.h"
 #include "task.lskel.h"
 #pragma GCC diagnostic pop
 
-#define DEFINE_LOAD(skeleton)                                                                      \
+#define DEFINE_LOAD(skeleton, name_fd)                                                             \
         static void skeleton##_free(void *s)                                                       \
         {                                                                                          \
                 skeleton##__destroy(s);                                                            \
@@ -46,7 +47,7 @@
                 *ret = (struct taskload){                                                          \
                         .program = s,                                                              \
                         .dump = s->progs.dump.prog_fd,                                             \
-                        .name = s->progs.name.prog_fd,                                             \
+                        .name = name_fd,                                                           \
                         .slots = s->maps.slots.map_fd,                                             \
                         .settings = &s->bss->settings,                                             \
                         .names = &s->bss->names,                                                   \
@@ -55,15 +56,23 @@
                 return 0;                                                                          \
         }
 
-DEFINE_LOAD(taskprog)
-DEFINE_LOAD(nestedprog)
-DEFINE_LOAD(stacksprog)
+DEFINE_LOAD(taskprog, s->progs.name.prog_fd)
+DEFINE_LOAD(nestedprog, s->progs.name.prog_fd)
+DEFINE_LOAD(stacksprog, s->progs.name.prog_fd)
+DEFINE_LOAD(registersprog, -1)
 
 int taskload_new(const struct taskload_options *options, struct taskload *ret)
 {
-        if (options->nested) /* also for stacks alone: it tells more, which does no harm */
+        if (options->nested) /* whatever is wanted: it tells more, which does no harm */
                 return nestedprog_load(options, ret);
-        return options->stacks_only ? stacksprog_load(options, ret) : taskprog_load(options, ret);
+        switch (options->kind) {
+        case WIRE_KIND_STACKS:
+                return stacksprog_load(options, ret);
+        case WIRE_KIND_REGISTERS:
+                return registersprog_load(options, ret);
+        default:
+                return taskprog_load(options, ret);
+        }
 }
 
 void taskload_done(struct taskload *load)

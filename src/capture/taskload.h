@@ -22,7 +22,7 @@ struct taskload {
 
 /* What is known before it is loaded, and never changes. */
 struct taskload_options {
-        bool stacks_only;
+        unsigned kind;            /* WIRE_KIND_… */
         bool nested;              /* in a PID namespace that is not the first */
         bool filtered, remembers; /* as in task.bpf.c */
         uint32_t n_slots;

@@ -23,6 +23,7 @@
 #include "graph/waits.h"
 #include "resolve/fdscan.h"
 #include "resolve/kinds.h"
+#include "resolve/setshare.h"
 
 static int thread_compare(const void *a, const void *b)
 {
@@ -35,7 +36,9 @@ static void thread_init(struct proof_thread *p, const struct thread *t)
 {
         const struct object *o = t->wait.object;
 
-        *p = (struct proof_thread){ .pid = t->process->pid, .tid = t->tid };
+        *p = (struct proof_thread){
+                .pid = t->process->pid, .tid = t->tid, .polls = t->wait.reason == REASON_POLL
+        };
         if (t->wait.reason == REASON_POLL || !o || !o->kind || o->fd < 0 ||
                 (strcmp(o->kind, "unix") != 0 && strcmp(o->kind, "tcp") != 0))
                 return;
@@ -179,7 +182,29 @@ static bool descriptors_in_flight(struct procio *io, const struct fdscan *scan)
         return false;
 }
 
-void proof_read(struct procio *io, const struct fdscan *scan, struct proof *p)
+/* Whoever polls may wait in an epoll set, or for one. */
+static void shares_find(struct procio *io, struct snapshot *s, struct proof *p)
+{
+        pid_t last = 0;
+        bool shares = false;
+
+        for (size_t i = 0; i < p->n_threads; i++) {
+                struct proof_thread *t = &p->threads[i];
+
+                if (!t->polls)
+                        continue;
+                if (!s->fd_scan && fdscan_new(io, s, FDSCAN_PATIENCE, &s->fd_scan) < 0) {
+                        t->shares = true;
+                        continue;
+                }
+                if (t->pid != last)
+                        shares = epoll_may_be_shared(io, s->fd_scan, t->pid);
+                last = t->pid;
+                t->shares = shares;
+        }
+}
+
+void proof_read(struct procio *io, struct snapshot *s, struct proof *p)
 {
         struct fileiter *files = NULL;
         size_t n_sockets = 0;
@@ -196,7 +221,8 @@ void proof_read(struct procio *io, const struct fdscan *scan, struct proof *p)
                         fileiter_files(files, t->pid, socket_see, t);
         }
         fileiter_free(files);
-        p->in_flight = scan && descriptors_in_flight(io, scan);
+        shares_find(io, s, p);
+        p->in_flight = s->fd_scan && descriptors_in_flight(io, s->fd_scan);
 }
 
 static bool text_equal(const char *a, const char *b)
@@ -288,8 +314,8 @@ int proof_apply(
                         node->left = true;
                 node->held &= !node->left && last->calm;
                 node->thread->endless = last && last->endless;
-                if (p->in_flight && node->thread->wait.on_any &&
-                        node->thread->wait.reason != REASON_CHILD) {
+                if ((last && last->shares) || (p->in_flight && node->thread->wait.on_any &&
+                                                      node->thread->wait.reason != REASON_CHILD)) {
                         node->thread->wait.on_whole = node->whole = false;
                         node->held = false;
                 }

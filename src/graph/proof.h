@@ -30,6 +30,8 @@ struct proof_thread {
         bool sends;
         int fd;
         uint64_t inode;
+        bool polls;        /* it waits for one of several files… */
+        bool shares;       /* …in an epoll set, perhaps, which others have as well */
         bool endless;      /* of which it is known that it has no timeout of its own */
         bool known;        /* it could be read the last time */
         uint64_t switches; /* then */
@@ -51,14 +53,13 @@ int proof_new(
 int proof_owners(struct snapshot *s, const struct graph *g, const bool *behind,
         struct owner **ret_owners, size_t *ret_n);
 
-/* The last reading, after the second look; scan: what that found open, NULL: nothing was asked for.
- */
-void proof_read(struct procio *io, const struct fdscan *scan, struct proof *p);
+/* The last reading, after the second look, which is in s. */
+void proof_read(struct procio *io, struct snapshot *s, struct proof *p);
 
 /*
  * Takes from the graph what did not hold: waits that were not the same all the while lead nowhere;
- * those that a signal may end, or who gets a descriptor that is in flight, are not held. again: the
- * second look, explained. -ENOMEM.
+ * those that a signal may end, or who gets a descriptor that is in flight or adds to an epoll set
+ * that he shares, are not held. again: the second look, explained. -ENOMEM.
  */
 int proof_apply(
         const struct proof *p, struct graph *g, const bool *behind, const struct snapshot *again);

@@ -39,6 +39,7 @@ bool fdscan_link(const char *link, struct fd_entry *ret)
                 enum fd_class class;
         } exact[] = {
                 { "anon_inode:[eventfd]", FD_EVENTFD },
+                { "anon_inode:[eventpoll]", FD_EPOLL },
                 { "anon_inode:[userfaultfd]", FD_USERFAULT },
                 { "anon_inode:seccomp notify", FD_SECCOMP },
                 { "anon_inode:[seccomp notify]", FD_SECCOMP },

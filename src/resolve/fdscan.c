@@ -400,7 +400,7 @@ int fdscan_new(
 
 bool fdscan_whole_of(const struct fdscan *scan, enum fd_class class)
 {
-        bool told = class == FD_PIPE || class == FD_SOCKET || !scan->half_refused;
+        bool told = class <= FD_ANON_LAST || !scan->half_refused;
 
         return told && !scan->cut && !scan->refused && !scan->blind;
 }

@@ -22,9 +22,11 @@ enum fd_class {     /* of what can be looked for */
         FD_PIPE,    /* number: inode */
         FD_SOCKET,  /* number: inode */
         FD_EVENTFD, /* from here on all have number 0 */
+        FD_EPOLL,
         FD_USERFAULT,
         FD_SECCOMP,
         FD_FANOTIFY,
+        FD_ANON_LAST = FD_FANOTIFY, /* so far what the kernel tells by itself */
         FD_FUSE,
         FD_PTMX,
         FD_PTS,  /* number: that of the terminal */
@@ -48,7 +50,7 @@ struct fdscan {
         bool by_kernel;    /* it was asked for all at once */
         bool cut;          /* there are more fds than were read */
         bool refused;      /* tables of others' processes, or their links */
-        bool half_refused; /* of some the kernel told the pipes and sockets, and nothing else */
+        bool half_refused; /* of some the kernel told what it tells by itself, and no paths */
         bool blind;        /* processes out of sight: another PID namespace, hidepid, a recording */
 };
 
@@ -62,7 +64,7 @@ int fdscan_new(
         struct procio *io, struct snapshot *s, size_t patience, const struct fdscan **ret_scan);
 
 bool fdscan_whole(const struct fdscan *scan);
-/* The same for one class: pipes and sockets may be known where nothing else is. */
+/* The same for one class: what takes no path may be known where nothing else is. */
 bool fdscan_whole_of(const struct fdscan *scan, enum fd_class class);
 
 /* All of that class and number, one behind the other. */

@@ -52,6 +52,30 @@ int unwinder_new(struct procio *io, struct watch *watch, struct snapshot *s, int
         return 0;
 }
 
+/* At the first thread that has a stack, if not before. */
+static int server_start(struct unwinder *u)
+{
+        int r;
+
+        if (u->modules)
+                return 0;
+        r = elfserver_new(u->watch, u->budget_ns, &u->server);
+        if (r == 0)
+                r = modules_new(u->io, u->watch, u->server, u->snapshot->arena, &u->progress->dead,
+                        u->budget_ns, &u->modules);
+        if (r == 0 && u->wanted)
+                modules_without_lines(u->modules);
+        if (r == 0)
+                elfserver_warm(u->server);
+        return r;
+}
+
+void unwinder_warm(struct unwinder *u)
+{
+        if (u->arch && !u->progress->done)
+                server_start(u);
+}
+
 void unwinder_only(struct unwinder *u, bool (*wanted)(const struct thread *t))
 {
         u->wanted = wanted;
@@ -113,24 +137,6 @@ void unwinder_give(
         piece->asked = piece->len = (uint32_t)below + len;
         memcpy(piece->bytes + below, bytes, len);
         copies_keep(&u->copies, t, piece);
-}
-
-/* At the first thread that has a stack: the server gets ready while others are captured. */
-static int server_start(struct unwinder *u)
-{
-        int r;
-
-        if (u->modules)
-                return 0;
-        r = elfserver_new(u->watch, u->budget_ns, &u->server);
-        if (r == 0)
-                r = modules_new(u->io, u->watch, u->server, u->snapshot->arena, &u->progress->dead,
-                        u->budget_ns, &u->modules);
-        if (r == 0 && u->wanted)
-                modules_without_lines(u->modules);
-        if (r == 0)
-                elfserver_warm(u->server);
-        return r;
 }
 
 /*

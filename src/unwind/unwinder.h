@@ -54,6 +54,9 @@ int unwinder_new(struct procio *io, struct watch *watch, struct snapshot *s, int
         struct unwinder **ret_unwinder);
 void unwinder_free(struct unwinder *u);
 
+/* There will be stacks: what they need to be ready gets so while other things are read. */
+void unwinder_warm(struct unwinder *u);
+
 /*
  * For threads that are not shown: stacks of those alone that wanted() says, and names are enough,
  * without lines and inlined functions, which may take long to find.

@@ -23,7 +23,7 @@ int main(void)
         const struct taskiter_scope all = { .fresh = true };
         const char *why, *remedy;
         struct taskiter *it;
-        int r = taskiter_new(64, 1, false, NULL, &it, &why, &remedy);
+        int r = taskiter_new(64, 1, WIRE_KIND_WHOLE, NULL, &it, &why, &remedy);
 
         if (r < 0) {
                 fprintf(stderr, "nsask: %s\n", why);

@@ -21,6 +21,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -249,18 +250,37 @@ static void fan(bool mutex)
         rest();
 }
 
-/* One has the file locked and waits for a byte of the other, which waits for the file. */
-static void mixed(void)
+enum how { BY_READ, BY_SET, BY_SHARED_SET };
+
+/* An epoll set for the byte. The child has it as well, and could add to it what it likes. */
+static int set_make(int fd, bool is_shared)
 {
-        int end[2];
+        struct epoll_event event = { .events = EPOLLIN };
+        int set = (int)MUST(epoll_create1(EPOLL_CLOEXEC));
+
+        MUST(epoll_ctl(set, EPOLL_CTL_ADD, fd, &event));
+        if (is_shared && child() == 0)
+                rest();
+        return set;
+}
+
+/* One has the file locked and waits for a byte of the other, which waits for the file. */
+static void mixed(enum how how)
+{
+        struct epoll_event event;
+        int end[2], set = -1;
         char byte;
 
         MUST(pipe(end));
         if (child() == 0) {
                 close(end[1]);
+                if (how != BY_READ)
+                        set = set_make(end[0], how == BY_SHARED_SET);
                 file_lock(file_open(0), false);
                 arrive(0);
                 all_arrived(2);
+                if (set >= 0)
+                        epoll_wait(set, &event, 1, -1);
                 (void)!read(end[0], &byte, 1);
                 _exit(1);
         }
@@ -364,6 +384,8 @@ static const struct form {
         { "ring-tcp", 0 },
         { "ring-child", 0 },
         { "ring-mixed", 0 },
+        { "ring-set", 0 },
+        { "ring-shared-set", 0 },
         { "churn-pipe", 0 },
         { "churn-flock", 0 },
 };
@@ -393,7 +415,11 @@ static void form_run(const char *name)
         else if (strcmp(what, "kinds") == 0)
                 kinds();
         else if (strcmp(what, "mixed") == 0)
-                mixed();
+                mixed(BY_READ);
+        else if (strcmp(what, "set") == 0)
+                mixed(BY_SET);
+        else if (strcmp(what, "shared-set") == 0)
+                mixed(BY_SHARED_SET);
         else
                 pipes(ring,
                         strcmp(what, "tcp") == 0                                     ? TCP

@@ -394,6 +394,22 @@ def file_lock_and_pipe():
 
 
 @test
+def file_lock_and_pipe_in_an_epoll_set():
+    need_root()
+    check_ring("ring-set", 2)
+
+
+@test
+def epoll_set_of_two_processes():
+    """A child has the set as well: it could add something that ends the wait."""
+    need_root()
+    with tangle("ring-shared-set", 2) as actors:
+        document = look(*pids(actors), status=(SHOWN, PARTLY))
+        check_equal(document["deadlocks"], [], "deadlocks")
+        check("deadlock" not in pwhy(*pids(actors), status=ANY).decode(), "the word in the text")
+
+
+@test
 def ring_with_a_way_out():
     """One of the pipes has a writer outside of the ring: it is the root of all."""
     need_root()

@@ -122,9 +122,9 @@ static void name_read(struct wire_file *r, struct file *file, int kind)
 SEC("iter/task_file")
 int files(struct bpf_iter__task_file *ctx)
 {
-        struct wire_file r = { .fd = (int)ctx->fd };
         struct task_struct *task = ctx->task;
         struct file *file = ctx->file;
+        struct wire_file r = { .fd = (int)ctx->fd, .file = (uint64_t)file };
         struct proc_inode *inode;
         unsigned long magic;
 

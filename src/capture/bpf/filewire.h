@@ -25,6 +25,7 @@ struct wire_file {
         uint8_t receive_ends,
                 send_ends; /* of a socket, enum wire_timeout: SO_RCVTIMEO, SO_SNDTIMEO */
         uint64_t inode;    /* of a pipe or socket */
+        uint64_t file;     /* the same number: the same open file */
         char name[WIRE_FILE_NAME];
 };
 

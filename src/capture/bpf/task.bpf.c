@@ -21,10 +21,13 @@
 char LICENSE[] SEC("license") = "GPL";
 
 /*
- * Made three times (meson.build): as a whole, for a reader in a PID namespace of its own, and for
- * stacks alone, which takes few of the kernel's types and is checked in half of the time.
+ * Made four times (meson.build): as a whole, for a reader in a PID namespace of its own, and for
+ * stacks or registers alone, which takes few of the kernel's types and is checked in half of the
+ * time.
  */
-static const int raw = STACKS_ONLY; /* neither registers nor locks */
+static const int whole = KIND == WIRE_KIND_WHOLE;
+static const int stacks = KIND != WIRE_KIND_REGISTERS;
+static const int registers = KIND != WIRE_KIND_STACKS;
 static const int nested = NESTED;
 
 /* Known before the program is loaded: what they rule out is not even verified. */
@@ -221,7 +224,7 @@ static void task_read(struct wire_task *r, struct task_struct *t)
         long n;
 
         r->state = task_state(t) | t->exit_state;
-        if (!raw) {
+        if (whole) {
                 r->cpu = task_cpu(t);
                 r->exec_start = t->se.exec_start;
                 r->queued_ns = t->sched_info.last_queued;
@@ -231,24 +234,28 @@ static void task_read(struct wire_task *r, struct task_struct *t)
         flags |= !!t->on_rq * WIRE_ON_QUEUE;
         flags |= !!(t->flags & PF_KTHREAD) * WIRE_KERNEL;
         flags |= !!(t->flags & (PF_IO_WORKER | PF_USER_WORKER)) * WIRE_WORKER;
-        if (!raw) {
+        if (registers)
                 flags |= !!task_is_compat(t) * WIRE_COMPAT;
+        if (whole)
                 flags |= !!task_is_throttled(t) * WIRE_THROTTLED;
-        }
         r->flags = flags;
-        n = bpf_get_task_stack(t, record.rest, size, 0);
-        if (n < 0) {
-                r->flags |= WIRE_NO_STACK;
-                n = 0;
+        if (stacks) {
+                n = bpf_get_task_stack(t, record.rest, size, 0);
+                if (n < 0) {
+                        r->flags |= WIRE_NO_STACK;
+                        n = 0;
+                }
+                r->n_frames = n / sizeof(u64);
         }
-        r->n_frames = n / sizeof(u64);
-        if (raw)
+        if (whole) {
+                r->nr = -1;
+                r->lock = r->lock_flags = 0;
+                r->owner_pid = r->owner_tid = 0;
+                r->lock_address = 0;
+                lock_read(r, t);
+        }
+        if (!registers)
                 return;
-        r->nr = -1;
-        r->lock = r->lock_flags = 0;
-        r->owner_pid = r->owner_tid = 0;
-        r->lock_address = 0;
-        lock_read(r, t);
         /* Last, since from here on the verifier goes two ways. */
         if (flags & (WIRE_KERNEL | WIRE_WORKER) || t->exit_state)
                 return;
@@ -263,7 +270,7 @@ static void about_read(struct wire_task *r, struct task_struct *t)
 
         r->start_ns = t->start_boottime;
         __builtin_memcpy(r->comm, t->comm, sizeof(r->comm));
-        if (raw)
+        if (!whole)
                 return;
         cred = BPF_CORE_READ(t, cred);
         r->ppid = process_number(BPF_CORE_READ(t, real_parent));
@@ -289,7 +296,7 @@ static void reader_read(void)
         settings.now_ns = BPF_CORE_READ(me, sched_info.last_arrival);
         if (settings.now_ns < exec_start)
                 settings.now_ns = exec_start;
-        if (!raw)
+        if (whole)
                 namespaces_begin(me);
         if (nested)
                 settings.level = BPF_CORE_READ(me, thread_pid, level);
@@ -345,6 +352,7 @@ int dump(struct bpf_iter__task *ctx)
         return 0;
 }
 
+#if KIND != WIRE_KIND_REGISTERS
 /* "inet_csk_accept+0x1f2/0x3b0", as the kernel itself writes addresses of a stack (%pB). */
 SEC("syscall")
 int name(void *ctx)
@@ -357,3 +365,4 @@ int name(void *ctx)
                         names.text[i], WIRE_NAME_MAX, format, &names.addresses[i], sizeof(u64));
         return 0;
 }
+#endif

@@ -21,6 +21,11 @@ typedef unsigned long long uint64_t;
 #define WIRE_REGS_MAX 33    /* by DWARF's numbers, as struct user_regs of model.h */
 #define WIRE_COMM 16
 
+/* Kinds of the program: what it does not tell it does not contain. */
+#define WIRE_KIND_WHOLE 0
+#define WIRE_KIND_STACKS 1    /* who, in which state, and the kernel stack */
+#define WIRE_KIND_REGISTERS 2 /* who, and the registers of user space */
+
 enum wire_flags {
         WIRE_ON_CPU = 1,
         WIRE_ON_QUEUE = 2, /* ready to run */

@@ -214,6 +214,7 @@ def memory_lock_and_its_writer():
     check_equal([o["tid"] for o in wait["on"]], [holder], f"holder: {wait}")
     check(f"thread {holder}" in wait["text"] and "memory map" in wait["text"], wait)
     check_equal(wait["confidence"], "certain", "confidence")
+    check_equal(waits[holder]["rule"], "fuse-writeback", f"what the holder waits for: {waits[holder]}")
 
 
 @test

@@ -331,8 +331,11 @@ static bool is_file(const struct object *o)
                (strcmp(o->kind, "file") == 0 || strcmp(o->kind, "directory") == 0);
 }
 
-/* By module as well as by name: functions are renamed, modules hardly ever. */
-enum truth when_local_fs(const struct thread *t)
+/*
+ * By module as well as by name: functions are renamed, modules hardly ever. UNSURE: functions that
+ * all file systems share; then told says whether something else tells which one it is.
+ */
+static enum truth local_fs(const struct thread *t, bool told)
 {
         static const char symbols[] = "nfs_*|nfs3_*|nfs4_*|rpc_*|__rpc_*|cifs_*|smb2_*|SMB2_*|"
                                       "ceph_*|p9_*|v9fs_*|afs_*|fuse_*|ll_*|orangefs_*";
@@ -351,9 +354,18 @@ enum truth when_local_fs(const struct thread *t)
                         return FALSE;
         if (stack_has(k, symbols))
                 return FALSE;
-        /* Functions that all file systems share, and no word of which one the file is on. */
-        return is_file(t->call.object) && !t->call.object->fs && !stack_has(k, local) ? UNSURE
-                                                                                      : TRUE;
+        return told || stack_has(k, local) ? TRUE : UNSURE;
+}
+
+enum truth when_local_fs(const struct thread *t)
+{
+        return local_fs(t, !is_file(t->call.object) || t->call.object->fs);
+}
+
+/* Whose page it is, the kernel does not tell: of a call without a file, only functions may. */
+enum truth when_local_page(const struct thread *t)
+{
+        return local_fs(t, is_file(t->call.object) && t->call.object->fs);
 }
 
 enum truth when_local_call(const struct thread *t)

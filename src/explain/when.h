@@ -50,6 +50,7 @@ enum truth when_reapable(const struct thread *t);
 enum truth when_traced(const struct thread *t);
 enum truth when_traced_unseen(const struct thread *t); /* and no stack says by what it stopped */
 enum truth when_local_fs(const struct thread *t);      /* no network file system or FUSE about */
+enum truth when_local_page(const struct thread *t);    /* and something tells whose page it is */
 enum truth when_local_call(const struct thread *t);    /* and the call is known */
 enum truth when_pty_master(const struct thread *t);
 enum truth when_ofd_lock(const struct thread *t);

@@ -228,13 +228,13 @@ static void thread_start(void *(*run)(void *), void *arg)
                 errx(1, "pthread_create");
 }
 
-static int data_open(void)
+static int data_open(int how)
 {
         char path[80];
         int fd;
 
         snprintf(path, sizeof(path), "%s/data", stage.mount);
-        fd = open(path, O_RDONLY | O_CLOEXEC);
+        fd = open(path, how | O_CLOEXEC);
         must(fd, path);
         /* No readahead: it would bring what another victim must miss. */
         posix_fadvise(fd, 0, 0, POSIX_FADV_RANDOM);
@@ -251,7 +251,7 @@ static char *data_map(int fd, int nth)
 static void victim_read(void)
 {
         char buffer[16];
-        int fd = data_open();
+        int fd = data_open(O_RDONLY);
 
         meet();
         must(pread(fd, buffer, sizeof(buffer), 1L << 20), "pread");
@@ -266,7 +266,7 @@ static void victim_exec(void)
         snprintf(ready, sizeof(ready), "%d", stage.ready[1]);
         snprintf(go, sizeof(go), "%d", stage.go[0]);
         must(chdir(stage.mount), "chdir");
-        must(dup2(data_open(), 0), "dup2");
+        must(dup2(data_open(O_RDONLY), 0), "dup2");
         execl(path, "hang-program", "wait", ready, go, NULL);
         err(1, "%s", path);
 }
@@ -354,7 +354,7 @@ static void victim_argv(void)
         struct prctl_mm_map map;
 
         memory_layout(&map);
-        map.arg_start = (unsigned long)data_map(data_open(), 2);
+        map.arg_start = (unsigned long)data_map(data_open(O_RDONLY), 2);
         map.arg_end = map.arg_start + PAGE;
         must(prctl(PR_SET_MM, PR_SET_MM_MAP, &map, sizeof(map), 0), "PR_SET_MM_MAP");
         meet();
@@ -380,7 +380,7 @@ static void *page_drop(void *arg)
 /* In poll(2); the list of fds was there when the call began and is not any more. */
 static void victim_memory(void)
 {
-        struct paged p = { .fd = data_open() };
+        struct paged p = { .fd = data_open(O_RDONLY) };
         volatile struct pollfd *list;
 
         p.page = data_map(p.fd, 3);
@@ -404,7 +404,7 @@ static void *epoll_sleep(void *arg)
 static void victim_epoll(void)
 {
         struct epoll_event event = { .events = EPOLLIN };
-        int epoll = epoll_create1(EPOLL_CLOEXEC), fd = data_open();
+        int epoll = epoll_create1(EPOLL_CLOEXEC), fd = data_open(O_RDONLY);
 
         meet();
         thread_start(epoll_sleep, &epoll);
@@ -455,6 +455,31 @@ static void *lock_cold(void *arg)
         return arg;
 }
 
+/*
+ * Maps something else over a page that was written to: the kernel writes it to the server first,
+ * with the mmap lock for writing (fuse_vma_close()).
+ */
+static void *lock_keep(void *arg)
+{
+        wait_turn(0);
+        *(volatile char *)arg = 1;
+        must_map(mmap(arg, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0));
+        return arg;
+}
+
+static void victim_map(void)
+{
+        int fd = data_open(O_RDWR);
+        volatile char *page =
+                must_map(mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 5 * (1L << 20)));
+
+        (void)page[0]; /* in memory, before the server falls silent */
+        thread_start(lock_keep, (void *)page);
+        thread_start(lock_cold, NULL);
+        meet();
+        pause();
+}
+
 /* execve(2) takes the old memory's lock with exec_update_lock held, which /proc wants too. */
 static int exec_behind_lock(void *arg)
 {
@@ -472,7 +497,7 @@ static void victim_lock(void)
         static char stack[1 << 16] __attribute__((aligned(16)));
         pid_t child;
 
-        locked_page = data_map(data_open(), 4);
+        locked_page = data_map(data_open(O_RDONLY), 4);
         child = clone(exec_behind_lock, stack + sizeof(stack), CLONE_VM | SIGCHLD, NULL);
         must(child, "clone");
         stage.shared->child = child;
@@ -495,6 +520,7 @@ static const struct {
         { "memory", victim_memory },
         { "epoll", victim_epoll },
         { "lock", victim_lock },
+        { "map", victim_map },
 };
 
 #define N_VICTIMS (sizeof(victims) / sizeof(*victims))

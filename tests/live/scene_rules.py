@@ -127,6 +127,7 @@ RULES = {
 
 # What test_programs.py comes to, where it can read the programs' own stacks.
 PYTHON_RULES = ("python-lock",)
+INTERPRETER_RULES = ("python-gil",)
 POSTGRESQL_RULES = ("postgresql-lock",)
 JAVA_RULES = ("java-monitor", "java-wait", "java-park", "java-sleep")
 

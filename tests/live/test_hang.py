@@ -114,7 +114,8 @@ def missing(document):
 def hangs_alone(timeout_s, options):
     """Each by itself: within the time, shown, and what could not be read is said."""
     # The program of "exec" lies on a file system that hangs: its functions have no names.
-    said = {"exec": "does not answer", "library": "does not answer", "memory": "memory is locked", "lock": "memory is locked", "epoll": "not answer",
+    said = {"exec": "does not answer", "library": "does not answer", "memory": "memory is locked", "lock": "memory is locked",
+            "map": "memory is locked", "epoll": "not answer",
             "child": "not answer" if "--source=proc" in options else "memory is locked"}
     with hanging() as (process, pids):
         for name, pid in pids.items():
@@ -194,6 +195,26 @@ def memory_lock_and_its_last_reader():
         check(f"last taken for reading by hang-fuse ({pids['lock']}, thread {reader})"
               in " ".join(wait["evidence"]), wait)
         check("held by" not in wait["text"] and "memory map" in wait["text"], wait)
+
+
+@test
+def memory_lock_and_its_writer():
+    """Who has it for writing is known: the holder."""
+    with hanging() as (_, pids):
+        document = Looked("--json", "--source=bpf", pids["map"]).check().json()
+    waits = {t["tid"]: t["wait"] for t in document["threads"]}
+    told = {tid: w for tid, w in waits.items() if w.get("rule") == "kernel-lock"}
+    if not told:
+        release = tuple(map(int, re.findall(r"\d+", os.uname().release)[:2]))
+        check(release < (6, 17) or not document["threads"], f"no lock is told: {waits}")
+        raise Skip("this kernel does not tell who waits for such a lock")
+    ((tid, wait),) = told.items()
+    (holder,) = set(waits) - {tid, pids["map"]}
+    check_equal(wait["object"]["kind"], "kernel-rwsem", "kind of the lock")
+    check_equal([o["tid"] for o in wait["on"]], [holder], f"holder: {wait}")
+    check(f"thread {holder}" in wait["text"] and "memory map" in wait["text"], wait)
+    check_equal(wait["confidence"], "certain", "confidence")
+    check_equal(waits[holder]["rule"], "fuse-writeback", f"what the holder waits for: {waits[holder]}")
 
 
 @test

@@ -12,6 +12,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -164,6 +165,33 @@ def python_threads():
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, 9)
+
+
+@test
+def python_interpreter_lock():
+    """Taken by a thread that waits in C. Where the interpreter's own functions have no names, as in
+    Debian, it is a condition like any other."""
+    code = ("import ctypes, threading, time\n"
+            "def sleep_often():\n    while True: time.sleep(0.001)\n"
+            "threading.Thread(target=sleep_often, daemon=True).start()\n"
+            "print('ready', flush=True)\nctypes.PyDLL(None).pause()")
+    named = False
+    for path in {program("/usr/bin/python3"), os.path.realpath(sys.executable)}:
+        with running(path, "-c", code, stdout=subprocess.PIPE) as process:
+            process.stdout.readline()
+            thread_in([process.pid], "signal", "pause")
+            # It wakes up every few milliseconds.
+            thread = settled(lambda p=process.pid: next(
+                t for t in threads(p) if t["tid"] != p and len(t.get("user_stack", ())) > 5 and
+                t["wait"]["reason"] in ("lock", "condition")), "who wants the lock")
+            wait = thread["wait"]
+            check_equal(wait["on"], [], "holders")
+            if any(f.get("symbol") == "take_gil" for f in thread["user_stack"]):
+                named = True
+                check_equal(wait["rule"], "python-gil", f"{path}: {wait}")
+                check("for at most" not in wait["text"], wait["text"])
+    if not named:
+        raise Skip("the interpreter's own functions have no names here")
 
 
 @test

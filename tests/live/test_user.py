@@ -166,6 +166,8 @@ def static_and_stripped():
             compare(pid, tally, None)
     tally.demand(99)
     path = build("threads.c", "-O2", "-DSTRIPPED")
+    whole = path.with_suffix(".whole")
+    shutil.copy(path, whole)
     subprocess.run(["strip", path], check=True)
     tally = Tally("a stripped program, eu-stack")
     with ready(path) as pid:
@@ -175,6 +177,14 @@ def static_and_stripped():
               f"names of a stripped program: {nameless[:3]}")
         text = pwhy(pid).decode()
         check(re.search(rf"{path.name}\+0x[0-9a-f]+ +{path}", text), f"no module+offset: {text[:900]}")
+        # What is told instead of a name is what addr2line takes, to ask a file that has names.
+        offsets = set(re.findall(rf"{path.name}\+(0x[0-9a-f]+) ", text))
+        for tool in filter(shutil.which, ("addr2line", "eu-addr2line")):
+            said = subprocess.run([tool, "-f", "-e", whole, *offsets], check=True,
+                                  capture_output=True, text=True).stdout.split("\n")
+            functions = set(said[:-1:2])
+            check({"wait_read", "recurse", "thread_run", "main"} <= functions,
+                  f"{tool} of {offsets}: {functions}")
     tally.demand(99)
 
 

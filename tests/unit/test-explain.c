@@ -199,6 +199,10 @@ static void when_satisfy(struct scene *sc, const struct rule *rule)
                 t->call.object = scene_object(sc, "poll-set", -1);
                 t->call.has_timeout = true;
                 t->call.timeout_set = rule->when == when_set_empty_timeout;
+        } else if (rule->when == when_local_page) {
+                t->call.object = scene_object(sc, "file", 3);
+                t->call.object->path = "/some/where";
+                t->call.object->fs = "ext4";
         } else if (rule->when == when_futex_wait && op >= 0)
                 t->call.args[op] = FUTEX_WAIT | FUTEX_PRIVATE_FLAG;
         else if (rule->when == when_futex_bitset && op >= 0)

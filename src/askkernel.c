@@ -15,6 +15,8 @@
 #include "job.h"
 #include "model.h"
 
+#define MANY 256 /* threads of a process */
+
 /* Load what was not thought to be needed: of the threads of the selection. */
 static int wake(struct job *j, bool registers)
 {
@@ -77,11 +79,18 @@ static bool recheck_registers(void *arg, struct thread *t)
         return t->regs;
 }
 
+/*
+ * Of one process all threads are sent, of the machine those that have run: from many threads on that
+ * is less.
+ */
 static bool recheck_refresh(void *arg, pid_t pid)
 {
         struct job *j = arg;
-        const struct taskiter_scope scope = { .pid = pid };
+        struct taskiter_scope scope = { .pid = pid };
 
+        for_each_process(p, j->snapshot)
+                if (p->pid == pid && p->n_threads > MANY)
+                        scope.pid = 0;
         return session_table(j->session) &&
                tasktable_sample(session_table(j->session), &scope, NULL) == 0;
 }

@@ -391,6 +391,11 @@ uint64_t taskiter_now_ns(const struct taskiter *it)
         return it->load.settings->now_ns;
 }
 
+size_t taskiter_met(const struct taskiter *it)
+{
+        return it->n_met;
+}
+
 size_t taskiter_same(const struct taskiter *it)
 {
         return it->n_same;

@@ -59,6 +59,8 @@ uint64_t taskiter_now_ns(const struct taskiter *it);
 
 /* How many threads the latest pass, if it was over all, met and did not send. */
 size_t taskiter_same(const struct taskiter *it);
+/* Threads in the latest pass over all of them; 0: there was none. */
+size_t taskiter_met(const struct taskiter *it);
 
 /* Number of the latest pass, which slots of threads that it met have. */
 uint32_t taskiter_pass_number(const struct taskiter *it);

@@ -15,7 +15,8 @@
 
 #define LINE_MAX_TEXT 8   /* "[<0>] " and a newline */
 #define FORGOTTEN 256     /* samples of something else */
-#define FEW 8             /* processes that are gone through more quickly one by one */
+#define FEW 8             /* processes that are gone through more quickly one by one… */
+#define FEW_OF 128        /* …and one more for so many threads that there are */
 #define STACKS_SPARE 4096 /* that nobody has at the moment, but may have again */
 
 struct known {
@@ -373,7 +374,7 @@ int tasktable_sample_processes(struct tasktable *tt, const pid_t *pids, size_t n
         const struct taskiter_scope all = { 0 };
         int r = 0;
 
-        if (n > FEW)
+        if (n > FEW + taskiter_met(tt->iter) / FEW_OF)
                 return tasktable_sample(tt, &all, NULL);
         for (size_t i = 0; i < n && r == 0; i++) {
                 const struct taskiter_scope one = { .pid = pids[i] };

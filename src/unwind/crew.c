@@ -74,6 +74,8 @@ static void walker_begin(struct unwinder *u, struct walker *m, const struct code
                 }
         }
         walk_init(&m->walk, arch, code, &regs);
+        if (u->wanted)
+                m->walk.most = PLACE_FRAMES;
         m->walk.memory = memory;
 }
 

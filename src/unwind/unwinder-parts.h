@@ -23,8 +23,10 @@ struct thread;
 struct unwind_progress;
 struct watch;
 
-#define FIRST 2048U /* bytes of each stack; what most of them need */
-#define CREW 1024U  /* walks at a time */
+#define FIRST 2048U       /* bytes of each stack; what most of them need */
+#define FIRST_PLACE 1024U /* the same where only the place is wanted… */
+#define PLACE_FRAMES 10U  /* …and so many frames tell that (explain/userplace.h) */
+#define CREW 1024U        /* walks at a time */
 
 struct unwinder {
         struct procio *io;

@@ -171,7 +171,7 @@ void unwinder_copy(struct unwinder *u, struct thread *const *threads, size_t n)
                 whose[m] = i;
                 requests[m++] = (struct piece_request){
                         .start = unwinder_copy_start(unwinder_sp(u, threads[i])),
-                        .len = FIRST,
+                        .len = u->wanted ? FIRST_PLACE : FIRST,
                 };
         }
         /* What cannot be had now is a matter of the second half. */

@@ -58,8 +58,8 @@ void unwinder_free(struct unwinder *u);
 void unwinder_warm(struct unwinder *u);
 
 /*
- * For threads that are not shown: stacks of those alone that wanted() says, and names are enough,
- * without lines and inlined functions, which may take long to find.
+ * For threads that are not shown: stacks of those alone that wanted() says, and of these the inner
+ * end. Names are enough, without lines and inlined functions, which may take long to find.
  */
 void unwinder_only(struct unwinder *u, bool (*wanted)(const struct thread *t));
 

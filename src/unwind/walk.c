@@ -17,6 +17,7 @@ void walk_init(struct walk *w, const struct arch *arch, const struct code_source
         const struct user_regs *regs)
 {
         *w = (struct walk){ .arch = arch, .code = code, .regs = *regs, .exact = true };
+        w->most = WALK_FRAMES_MAX;
         w->seen_next = 1;
 }
 
@@ -199,7 +200,7 @@ static int frame_walk(struct walk *w)
         }
         if (w->state == WALK_READY && loops(w))
                 walk_stop(w, END_LOOP);
-        if (w->state == WALK_READY && w->n == WALK_FRAMES_MAX)
+        if (w->state == WALK_READY && w->n == w->most)
                 walk_stop(w, END_LIMIT);
         return 0;
 }

@@ -38,7 +38,7 @@ struct code_source {
 /* A chain keeps its innermost and its outermost frames. */
 #define WALK_INNER 192U
 #define WALK_OUTER 64U
-#define WALK_FRAMES_MAX 400000U /* looked at; then it ends with a gap */
+#define WALK_FRAMES_MAX 400000U /* looked at, if walk.most is not set */
 
 struct walk_frame {
         uint64_t pc;
@@ -63,6 +63,7 @@ enum walk_end {
 struct walk {
         const struct arch *arch;
         const struct code_source *code;
+        size_t most; /* frames to look at: then it ends with a gap */
         struct memory memory;
         struct user_regs regs; /* of the frame in hand */
         bool exact;            /* its pc is one that was reached, not a return address */

@@ -106,6 +106,12 @@ size_t taskiter_same(const struct taskiter *it)
         return it->n_same;
 }
 
+size_t taskiter_met(const struct taskiter *it)
+{
+        (void)it;
+        return 0;
+}
+
 uint32_t taskiter_pass_number(const struct taskiter *it)
 {
         return it->pass;

@@ -105,9 +105,10 @@ static int64_t cycle_only(const struct ends *w, const uint32_t *nodes, uint32_t 
         return only;
 }
 
+/* While a cycle is looked at, the end of each of its nodes is that of its ways out. */
 static bool leads_out(const struct ends *w, uint32_t n)
 {
-        return node_end(w, n) != END_NONE;
+        return w->end[n] != END_NONE;
 }
 
 static bool is_free(const struct ends *w, uint32_t n)
@@ -118,7 +119,7 @@ static bool is_free(const struct ends *w, uint32_t n)
 /* Does its own chain branch: at it, or at a process that it waits for? */
 static bool branches_here(const struct ends *w, uint32_t n)
 {
-        if (node_end(w, n) == END_BRANCHES)
+        if (w->end[n] == END_BRANCHES)
                 return true;
         for_each_edge(e, w->g, n) if (!w->g->nodes[e->to].thread && w->live[e->to] &&
                                       w->component[e->to] == w->component[n] &&
@@ -132,7 +133,8 @@ static void cycle_end(struct ends *w, const uint32_t *nodes, uint32_t n)
         bool out, still = true;
 
         for (uint32_t i = 0; i < n; i++) {
-                end = end_merge(end, node_end(w, nodes[i]));
+                w->end[nodes[i]] = node_end(w, nodes[i]);
+                end = end_merge(end, w->end[nodes[i]]);
                 still &= !w->g->nodes[nodes[i]].left; /* else it was one for a moment at most */
         }
         out = end != END_NONE;
@@ -146,7 +148,8 @@ static void cycle_end(struct ends *w, const uint32_t *nodes, uint32_t n)
         for (uint32_t i = 0; i < n; i++) {
                 bool is_thread = w->g->nodes[nodes[i]].thread;
 
-                /* Each of several that can get out is where its chain branches. */
+                /* Each of several that can get out is where its chain branches. Threads come first,
+                 * and see the processes as they were. */
                 if (end == END_BRANCHES && !is_thread)
                         w->end[nodes[i]] = leads_out(w, nodes[i]) ? END_BRANCHES : END_LOST;
                 else if (end == END_BRANCHES && branches_here(w, nodes[i]))

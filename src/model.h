@@ -378,7 +378,7 @@ struct thread {
         bool deadlocked;           /* in or behind a deadlock: no root then */
         struct deadlock *deadlock; /* that one */
         bool endless;              /* the kernel says that its socket has no timeout of its own */
-        bool yields;   /* the one of a cycle that can go on by itself: its call has a timeout … */
+        bool yields;   /* the one of a cycle that may go on: by a timeout, or by others … */
         bool circular; /* its chain leads back to it, which may or may not be a deadlock */
         struct thread *toward; /* the next one on the way to the root, or round the deadlock;
                                 * NULL: the chain ends here, or cannot be followed */

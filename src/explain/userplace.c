@@ -29,9 +29,13 @@ static const char HELPERS[] =
         /* where the C library's own functions wait for an answer */
         "poll|__poll|__GI___poll";
 
+/* Rules have names of C++ and Rust as people read them, which an exported one is not. */
 static const char *frame_name(const struct user_frame *f)
 {
-        return f->exported ? f->exported : f->symbol;
+        bool mangled = f->exported && f->exported[0] == '_' &&
+                       (f->exported[1] == 'Z' || f->exported[1] == 'R');
+
+        return f->exported && !(mangled && f->symbol) ? f->exported : f->symbol;
 }
 
 /* The dynamic loader and the C library are one program in two files. */

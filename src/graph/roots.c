@@ -51,16 +51,23 @@ static int64_t end_merge(int64_t a, int64_t b)
         return a == END_LOST || b == END_LOST ? END_LOST : END_BRANCHES;
 }
 
+/* Where any will do, a way that is lost is one of several, and not the one that counts. */
+static int64_t end_merge_any(int64_t a, int64_t b)
+{
+        return a != b && a != END_NONE && b != END_NONE ? END_BRANCHES : end_merge(a, b);
+}
+
 /* The end of all ways that lead out of the component; of an OR those to the stuck are none. */
 static int64_t node_end(const struct ends *w, uint32_t n)
 {
         const struct node *node = &w->g->nodes[n];
+        int64_t (*merge)(int64_t, int64_t) = node->any ? end_merge_any : end_merge;
         int64_t end = END_NONE;
 
         for_each_edge(e, w->g, n) if (w->live[e->to] && w->component[e->to] != w->component[n])
-                end = end_merge(end, w->end[e->to]);
+                end = merge(end, w->end[e->to]);
         if (node->cut)
-                end = end_merge(end, END_LOST);
+                end = merge(end, END_LOST);
         else if (node->any && !node->whole && node->n > 0)
                 end = end_merge(end, END_BRANCHES);
         return end;
@@ -82,26 +89,42 @@ static void single_end(struct ends *w, uint32_t n)
         w->end[n] = end;
 }
 
-/* The only thread of a cycle of which that is true; END_NONE, or END_BRANCHES: there are more. */
+/*
+ * The only thread of a cycle of which that is true; END_NONE, or END_BRANCHES: there are more, or
+ * it is true of a process, which may go on by any of its threads.
+ */
 static int64_t cycle_only(const struct ends *w, const uint32_t *nodes, uint32_t n,
         bool (*is)(const struct ends *w, uint32_t n))
 {
         int64_t only = END_NONE;
 
         for (uint32_t i = 0; i < n; i++)
-                if (w->g->nodes[nodes[i]].thread && is(w, nodes[i]))
-                        only = end_merge(only, nodes[i]);
+                if (is(w, nodes[i]))
+                        only = end_merge(only,
+                                w->g->nodes[nodes[i]].thread ? (int64_t)nodes[i] : END_BRANCHES);
         return only;
 }
 
+/* While a cycle is looked at, the end of each of its nodes is that of its ways out. */
 static bool leads_out(const struct ends *w, uint32_t n)
 {
-        return node_end(w, n) != END_NONE;
+        return w->end[n] != END_NONE;
 }
 
 static bool is_free(const struct ends *w, uint32_t n)
 {
-        return !w->g->nodes[n].held && !w->g->nodes[n].left;
+        return w->g->nodes[n].thread && !w->g->nodes[n].held && !w->g->nodes[n].left;
+}
+
+/* Does its own chain branch: at it, or at a process that it waits for? */
+static bool branches_here(const struct ends *w, uint32_t n)
+{
+        if (w->end[n] == END_BRANCHES)
+                return true;
+        for_each_edge(e, w->g, n) if (!w->g->nodes[e->to].thread && w->live[e->to] &&
+                                      w->component[e->to] == w->component[n] &&
+                                      leads_out(w, e->to)) return true;
+        return false;
 }
 
 static void cycle_end(struct ends *w, const uint32_t *nodes, uint32_t n)
@@ -110,7 +133,8 @@ static void cycle_end(struct ends *w, const uint32_t *nodes, uint32_t n)
         bool out, still = true;
 
         for (uint32_t i = 0; i < n; i++) {
-                end = end_merge(end, node_end(w, nodes[i]));
+                w->end[nodes[i]] = node_end(w, nodes[i]);
+                end = end_merge(end, w->end[nodes[i]]);
                 still &= !w->g->nodes[nodes[i]].left; /* else it was one for a moment at most */
         }
         out = end != END_NONE;
@@ -122,12 +146,17 @@ static void cycle_end(struct ends *w, const uint32_t *nodes, uint32_t n)
         if (!out && end >= 0)
                 w->g->nodes[end].thread->yields = true;
         for (uint32_t i = 0; i < n; i++) {
-                bool branches = end == END_BRANCHES && w->g->nodes[nodes[i]].thread &&
-                                node_end(w, nodes[i]) == END_BRANCHES;
+                bool is_thread = w->g->nodes[nodes[i]].thread;
 
-                /* Each of several that can get out is where its chain branches. */
-                w->end[nodes[i]] = branches ? nodes[i] : end < 0 ? END_LOST : end;
-                if (!out && still && end < 0 && w->g->nodes[nodes[i]].thread)
+                /* Each of several that can get out is where its chain branches. Threads come first,
+                 * and see the processes as they were. */
+                if (end == END_BRANCHES && !is_thread)
+                        w->end[nodes[i]] = leads_out(w, nodes[i]) ? END_BRANCHES : END_LOST;
+                else if (end == END_BRANCHES && branches_here(w, nodes[i]))
+                        w->end[nodes[i]] = nodes[i];
+                else
+                        w->end[nodes[i]] = end < 0 ? END_LOST : end;
+                if (!out && still && end < 0 && is_thread)
                         w->g->nodes[nodes[i]].thread->circular = true;
         }
         /* Sorted: threads come before processes. */

@@ -159,9 +159,14 @@ const char *chain_branch(struct page *p, const struct thread *t)
         const struct wait *w = &t->wait;
         const struct owner *o = &w->on[0];
 
+        /* Without a timeout it is only that nobody knows its owners to be all who count. */
         if (t->yields)
-                return "whom it waits for waits for it, but it can give up by itself (a timeout, a "
-                       "signal)";
+                return t->call.timeout_set || t->call.has_deadline
+                               ? "whom it waits for waits for it, but it can give up by itself (a "
+                                 "timeout)"
+                               : "whom it waits for waits for it, but others may end this wait, "
+                                 "for "
+                                 "all that is known";
         if (w->confidence == CONFIDENCE_GUESS)
                 return "who can end this wait is a guess";
         if (w->n_on > 1)

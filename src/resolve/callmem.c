@@ -6,6 +6,7 @@
 #include "resolve/callmem.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/arena.h"
@@ -135,8 +136,10 @@ static int socketcall_unfold(struct procio *io, struct thread *t, int dir)
 int callmem_read(
         struct procio *io, struct arena *a, struct pagecache *futexes, struct thread *t, int dir)
 {
+        _cleanup_free_ char *large = NULL; /* of a poll set: too much for a small stack */
         struct call *c = &t->call;
         pid_t pid = t->process->pid;
+        char small[512];
         int refused = 0;
 
         if (c->state != CALL_INSIDE || !c->desc)
@@ -144,13 +147,22 @@ int callmem_read(
         if (c->abi == ABI_I386 && strcmp(c->desc->name, "socketcall") == 0)
                 refused = socketcall_unfold(io, t, dir);
         for (int i = 0; c->desc->args[i] && i < 6; i++) {
-                char buffer[POLLFDS * 8];
                 size_t len = c->args[i] ? memory_len(c, i) : 0;
+                char *buffer = small;
                 ssize_t n;
 
                 c->memory[i] = (struct call_memory){ 0 };
                 if (!len)
                         continue;
+                if (len > sizeof(small)) {
+                        if (!large)
+                                large = malloc(POLLFDS * 8);
+                        if (!large) {
+                                refused = -ENOMEM;
+                                continue;
+                        }
+                        buffer = large;
+                }
                 if (c->desc->args[i] == 's')
                         n = string_read(io, dir, pid, c->args[i], buffer, len);
                 else

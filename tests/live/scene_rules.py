@@ -125,10 +125,10 @@ RULES = {
     "running-or-ready": "running",
 }
 
-# What test_programs.py comes to, where it can read the programs' own stacks.
+# What test_programs.py and test_servers.py come to, where they can read the programs' own stacks.
 PYTHON_RULES = ("python-lock",)
 INTERPRETER_RULES = ("python-gil",)
-POSTGRESQL_RULES = ("postgresql-lock",)
+DATABASE_RULES = ("postgresql-lock", "mysql-metadata-lock")
 JAVA_RULES = ("java-monitor", "java-wait", "java-park", "java-sleep")
 
 # What test_user.py comes to: the locks that the C library takes for itself, and what memory alone

@@ -2,101 +2,19 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The cases of docs/cases.md: real programs, set up as a user would find them hanging.
 
-What is not installed is skipped, aloud. With CASES_SHOW in the environment, what pwhy prints is
-printed, for the document. Python standard library only.
+What is not installed is skipped, aloud. Servers are in test_servers.py. Python standard library only.
 """
 import contextlib
-import json
 import os
-import pwd
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
-import tempfile
-import time
-from pathlib import Path
 
+from cases import QUIET, children_of, directory, document, name_of, need, say, show
 from livetest import (
-    PARTLY, SHOWN, Skip, check, check_equal, main, options, pwhy, running, state_of, task, test,
-    wait_asleep, wait_until)
-
-DEADLOCK = 4
-ANY = (SHOWN, PARTLY, DEADLOCK)
-QUIET = dict(stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-
-def need(*programs):
-    found = [shutil.which(p) or next((str(f) for f in Path("/usr/lib/postgresql").glob(f"*/bin/{p}")),
-                                     None) for p in programs]
-    if None in found:
-        raise Skip(f"{programs[found.index(None)]} is not installed")
-    return found
-
-
-def without_stacks(text):
-    """What pwhy printed, but for the lines of user stacks: they are long, and not of this machine."""
-    kept, margin = [], None
-    for line in text.splitlines():
-        indent = len(line) - len(line.lstrip())
-        if margin is not None and indent > margin:
-            continue
-        margin = indent if re.match(r" +user  ", line) else None
-        if margin is None and not line.startswith("missing"):
-            kept.append(line)
-    return kept
-
-
-def show(*args, status=ANY):
-    """What a user would see; printed for the document if that is wanted."""
-    text = pwhy("--no-kernel", *args, status=status).decode()
-    if os.environ.get("CASES_SHOW"):
-        print(f"    $ pwhy {' '.join(map(str, args))}")
-        print("".join(f"    {line}".rstrip() + "\n" for line in without_stacks(text)))
-    return text
-
-
-def say(text):
-    if os.environ.get("CASES_SHOW"):
-        print("".join(f"    {line}".rstrip() + "\n" for line in text.splitlines()))
-
-
-def document(*args):
-    return json.loads(pwhy("--json", *args, status=ANY))
-
-
-@contextlib.contextmanager
-def directory(**more):
-    with tempfile.TemporaryDirectory(prefix="pwhy-case-", **more) as name:
-        os.chmod(name, 0o755)
-        yield Path(name)
-
-
-def port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-def listening(number):
-    def connects():
-        with socket.socket() as s:
-            return s.connect_ex(("127.0.0.1", number)) == 0
-    wait_until(connects, f"something listens on {number}")
-
-
-def children_of(pid):
-    found = set()
-    for tid in os.listdir(f"/proc/{pid}/task"):
-        with contextlib.suppress(OSError):
-            found |= set(map(int, Path(f"/proc/{pid}/task/{tid}/children").read_text().split()))
-    return sorted(found)
-
-
-def name_of(pid):
-    return (task(pid) / "comm").read_text().strip()
+    check, check_equal, main, running, state_of, task, test, wait_asleep, wait_until)
 
 
 @test
@@ -238,120 +156,6 @@ def jobs_behind_a_lock_file():
                     show(second.pid)
             finally:
                 os.killpg(first.pid, signal.SIGKILL)
-
-
-@test
-def redis_blocked_client():
-    """BLPOP on an empty list: the client waits for the server, which waits for anybody."""
-    need("redis-server", "redis-cli")
-    number = port()
-    with directory() as d, running("redis-server", "--port", number, "--dir", d, "--save", "",
-                                   **QUIET) as server:
-        listening(number)
-        with running("redis-cli", "-p", number, "BLPOP", "queue", "0", **QUIET) as client:
-            wait_asleep(client.pid)
-            thread = document(client.pid)["threads"][0]
-            check_equal([o["pid"] for o in thread["wait"]["on"]], [server.pid], "the server")
-            check("deadlocked" not in thread, thread)
-            show(client.pid)
-
-
-@test
-def nginx_with_a_slow_upstream():
-    """curl waits for nginx, nginx for an application that sleeps."""
-    need("nginx", "curl")
-    web, app = port(), port()
-    code = ("import socket, sys, time\ns = socket.create_server(('127.0.0.1', int(sys.argv[1])))\n"
-            "c, _ = s.accept()\nc.recv(65536)\ntime.sleep(1000)")
-    with directory() as d:
-        (d / "nginx.conf").write_text(
-            f"daemon off; pid {d}/pid; error_log {d}/error; worker_processes 1; user root;\n"
-            "events {}\nhttp { access_log off; server { listen 127.0.0.1:%d;\n"
-            "location / { proxy_pass http://127.0.0.1:%d; proxy_read_timeout 1h; } } }\n" % (web, app))
-        with running(sys.executable, "-c", code, app, **QUIET) as upstream, \
-                running("nginx", "-p", d, "-c", d / "nginx.conf", by=signal.SIGTERM, **QUIET) as nginx:
-            wait_until(lambda: children_of(nginx.pid), "a worker")
-            listening(web)
-            wait_until(lambda: state_of(upstream.pid) == "S", "upstream listens")
-            with running("curl", "-s", f"http://127.0.0.1:{web}/", **QUIET) as curl:
-                wait_until(lambda: "nanosleep" in (task(upstream.pid) / "wchan").read_text(),
-                           "the request has arrived")
-                wait_asleep(curl.pid)
-                worker = children_of(nginx.pid)[0]
-                thread = document(curl.pid)["threads"][0]
-                check(worker in {o["pid"] for o in thread["wait"]["on"]}, thread["wait"])
-                show(curl.pid), show(worker), show(upstream.pid)
-
-
-@test
-def postgresql_lock_wait_and_deadlock():
-    """Its locks are its own, in shared memory: nothing outside shows the owner, and none is named."""
-    initdb, postgres, psql = need("initdb", "postgres", "psql")
-    number = port()
-    user = {}
-    with directory() as d:
-        if os.geteuid() == 0:
-            try:
-                user = {"user": pwd.getpwnam("postgres").pw_uid}
-            except KeyError:
-                raise Skip("there is no user postgres, and root may not run it") from None
-            os.chown(d, user["user"], -1)
-        if Path(postgres).parent != Path(initdb).parent:
-            postgres = str(Path(initdb).parent / "postgres")
-        subprocess.run([initdb, "-D", d / "data", "-A", "trust", "-U", "me"], check=True, cwd=d,
-                       **QUIET, **user)
-        with running(postgres, "-D", d / "data", "-p", number, "-k", d, "-c", "deadlock_timeout=1h",
-                     cwd=d, **QUIET, **user) as server:
-            def session(text):
-                process = subprocess.Popen(
-                    [psql, "-h", d, "-p", str(number), "-U", "me", "-qAt", "postgres"], text=True,
-                    stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-                process.stdin.write("select pg_backend_pid();\n" + text)
-                process.stdin.flush()
-                return process, int(process.stdout.readline())
-
-            def ask(text):
-                return subprocess.run([psql, "-h", d, "-p", str(number), "-U", "me", "-qAtc", text,
-                                       "postgres"], capture_output=True, text=True, check=False).stdout
-
-            wait_until(lambda: "1" in ask("select 1"), "the server answers")
-            ask("create table t(i int primary key, x int); insert into t values (1, 0), (2, 0)")
-            one, first = session("begin; update t set x = 1 where i = 1;\n")
-            two, second = session("begin; update t set x = 1 where i = 2;\n")
-            try:
-                wait_until(lambda: ask("select count(*) from pg_stat_activity where state = "
-                                       "'idle in transaction'").strip() == "2", "both hold a row")
-                two.stdin.write("update t set x = 2 where i = 1;\n"), two.stdin.flush()
-                wait_until(lambda: ask(f"select wait_event_type from pg_stat_activity where pid = "
-                                       f"{second}").strip() == "Lock", "it waits for a lock")
-                wait_asleep(second), wait_asleep(first)
-                blocking = (f"select pid, wait_event_type, wait_event, pg_blocking_pids(pid) from "
-                            f"pg_stat_activity where pid in ({first}, {second}) order by pid = {first}")
-                text = show(second)
-                check("root cause" not in text and "deadlock" not in text, text)
-                check(document(second)["threads"][0]["wait"]["reason"] in ("lock", "poll"), text)
-                if "ProcSleep" in text:
-                    check(re.search("^  waiting for a lock of PostgreSQL", text, re.M), text)
-                    check_equal(document(second)["threads"][0]["wait"]["on"], [], "owners")
-                say(ask(blocking))
-                check(f"{second}|Lock|transactionid|{{{first}}}" in ask(blocking), ask(blocking))
-                # Whom PostgreSQL names waits for its client, which pwhy names.
-                show(first)
-                check(one.pid in {o["pid"] for o in document(first)["threads"][0]["wait"]["on"]}, "client")
-                one.stdin.write("update t set x = 2 where i = 2;\n"), one.stdin.flush()
-                wait_until(lambda: ask("select count(*) from pg_stat_activity where wait_event_type = "
-                                       "'Lock'").strip() == "2", "both wait")
-                wait_asleep(first)
-                found = document(first, second)
-                check_equal(found["deadlocks"], [], "what cannot be seen is not told")
-                say(ask(blocking))
-                check({f"{first}|Lock|transactionid|{{{second}}}",
-                       f"{second}|Lock|transactionid|{{{first}}}"} <= set(ask(blocking).split()), "each")
-            finally:
-                for client in (one, two):
-                    client.kill(), client.communicate()
-                server.send_signal(signal.SIGINT)
-                server.wait(20)
 
 
 @test

@@ -587,6 +587,34 @@ def who_waits_for_a_target():
 
 
 @test
+def datagrams_to_who_waits():
+    """Who sends datagrams to a parent that waits for its end has no timeout, and is not said to give up;
+    others might take data of a socket that is no stream: no deadlock is proven."""
+    code = """
+import os, socket
+ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+child = os.fork()
+if child == 0:
+    ours.close()
+    while True:
+        theirs.send(b"x" * 1000)
+theirs.close()
+print(child, flush=True)
+os.waitpid(child, 0)
+"""
+    with running("python3", "-c", code, stdout=subprocess.PIPE, text=True) as parent:
+        child = int(parent.stdout.readline())
+        try:
+            wait_asleep(child)
+            text = pwhy(child, status=ANY).decode()
+            check(re.search(rf"by +peer python3 \(pid {parent.pid}\)", text), text)
+            check("give up by itself" not in text, text)
+            check("others may end this wait" in pwhy(parent.pid, status=ANY).decode(), text)
+        finally:
+            os.kill(child, signal.SIGKILL)
+
+
+@test
 def who_waits_for_any_thread_of_a_target():
     """It is not known which of the server's threads has to act: no chain leads to it."""
     need_root()

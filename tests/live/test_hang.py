@@ -313,6 +313,21 @@ def little_memory():
 
 
 @test
+def little_stack():
+    """ulimit -s 64, as some services have it."""
+    small = limited(resource.RLIMIT_STACK, 64 << 10)
+    code = "import select; p = select.poll(); p.register(0, select.POLLIN); p.poll()"
+    with running("python3", "-c", code, stdin=subprocess.PIPE) as target:
+        wait_asleep(target.pid)
+        for source in "proc", "auto":
+            threads = Looked(f"--source={source}", "--json", target.pid,
+                             preexec_fn=small).check().json()["threads"]
+            check_equal([t["wait"]["reason"] for t in threads], ["poll"], source)
+        present = int(Path("/proc/loadavg").read_text(encoding="ascii").split()[3].split("/")[1])
+        Looked("--json", "--all", preexec_fn=small).check(rss=RSS_MAX + 8 * present).json()
+
+
+@test
 def few_descriptors():
     with running("sleep", 1000) as target:
         looked = Looked("--json", target.pid, preexec_fn=limited(resource.RLIMIT_NOFILE, 32))

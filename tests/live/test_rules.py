@@ -9,15 +9,15 @@ import json
 import re
 
 from livetest import SOURCE, check_equal, main, test
-from scene_rules import (INTERPRETER_RULES, JAVA_RULES, LANGUAGE_RULES, LIBRARY_RULES,
-                         MEMORY_RULES, MOMENTARY, POSTGRESQL_RULES, PYTHON_RULES, RULES)
+from scene_rules import (DATABASE_RULES, INTERPRETER_RULES, JAVA_RULES, LANGUAGE_RULES,
+                         LIBRARY_RULES, MEMORY_RULES, MOMENTARY, PYTHON_RULES, RULES)
 from test_scenes import ROWS
 
 # Of runtimes and libraries, which only unit tests come to yet (tests/unit/test-explain.c): whoever
 # makes a scene of one takes it out here, and no new rule may be put in.
 UNIT_ONLY = """go-lock condition-or-mutex stdio-lock exit-lock fork-lock
     join-memory""".split()
-PROGRAMS = (*PYTHON_RULES, *INTERPRETER_RULES, *JAVA_RULES, *LANGUAGE_RULES, *POSTGRESQL_RULES,
+PROGRAMS = (*PYTHON_RULES, *INTERPRETER_RULES, *JAVA_RULES, *LANGUAGE_RULES, *DATABASE_RULES,
             *LIBRARY_RULES, *MEMORY_RULES)
 GOLDEN = SOURCE / "tests/golden"
 

@@ -290,6 +290,55 @@ static void test_lost(void **state)
         no_deadlock(f);
 }
 
+/* A thread of a server whose own owner is out of sight is no likelier than the others of it. */
+static void test_lost_among_others(void **state)
+{
+        struct fixture *f = *state;
+        struct thread *second = thread_make(&f->s, f->t[1]->process, 1011);
+
+        waits_for_process(f, f->t[0], AND, 101);
+        waits_for_process(f, f->t[1], AND, 4711);
+        waits_for(f, f->t[2], OR, f->t[1], f->t[3]);
+        chains(f);
+        assert_ptr_equal(f->t[0]->root, f->t[0]);
+        assert_null(f->t[0]->toward);
+        assert_ptr_equal(f->t[2]->root, f->t[2]);
+        assert_null(f->t[1]->root);
+        assert_ptr_equal(second->root, second);
+        /* Where each has to act, what is lost counts. */
+        waits_for(f, f->t[4], AND, f->t[1], f->t[3]);
+        chains(f);
+        assert_null(f->t[4]->root);
+        no_deadlock(f);
+}
+
+/*
+ * A server whose main thread polls a pipe of its own (so that its process can wake it), and whose
+ * other threads wait for something unknown: it is any of them that its client waits for.
+ */
+static void test_server_with_own_pipe(void **state)
+{
+        struct fixture *f = *state;
+        struct thread *second = thread_make(&f->s, f->t[1]->process, 1011);
+
+        waits_for_process(f, f->t[0], AND, 101);
+        waits_for_process(f, f->t[1], OR, 101);
+        f->t[1]->wait.on_whole = false;
+        chains(f);
+        assert_ptr_equal(f->t[0]->root, f->t[0]);
+        assert_null(f->t[0]->toward);
+        assert_ptr_equal(f->t[1]->root, f->t[1]);
+        /* Nobody else can write to that pipe. */
+        f->t[1]->wait.on_whole = true;
+        chains(f);
+        assert_ptr_equal(f->t[0]->root, second);
+        thread_make(&f->s, f->t[1]->process, 1012);
+        chains(f);
+        assert_ptr_equal(f->t[0]->root, f->t[0]);
+        assert_ptr_equal(f->t[1]->root, f->t[1]);
+        no_deadlock(f);
+}
+
 /* A process with one thread is that thread; with several, any of them. */
 static void test_processes(void **state)
 {
@@ -968,6 +1017,8 @@ int main(void)
                 TEST(test_confidence),
                 TEST(test_branches),
                 TEST(test_lost),
+                TEST(test_lost_among_others),
+                TEST(test_server_with_own_pipe),
                 TEST(test_processes),
                 TEST(test_ring),
                 TEST(test_self),

@@ -77,6 +77,10 @@ static void test_with_symbols(void **state)
                 { .module = LOADER }, { .module = LIBC, .exported = "dlopen" });
         assert_name(p.leaf, "pthread_mutex_lock");
         assert_name(p.callers[0], "dlopen"); /* the loader and the C library are one */
+        /* What C++ exports is mangled; rules are written in names of people. */
+        p = PLACE({ .module = LIBC }, { .module = LIBC, .exported = "pthread_cond_timedwait" },
+                { .module = PROGRAM, .symbol = "lock::take(int)", .exported = "_ZN4lock4takeEi" });
+        assert_name(p.callers[0], "lock::take(int)");
         /* A program that waits on a futex itself. */
         p = PLACE({ .module = LIBC, .exported = "syscall" },
                 { .module = PROGRAM, .symbol = "std::sys::pal::unix::futex::futex_wait" },

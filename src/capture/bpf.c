@@ -13,6 +13,7 @@
  */
 #include <assert.h>
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,9 +33,10 @@
 #include "query.h"
 #include "resolve/syscall.h"
 
-#define STACKS_BATCH 1024
+#define STACKS_BATCH 1000 /* IOV_MAX at most; what is copied of so many fits into a large page */
 #define CROWD 2048
-#define ROUNDS 4 /* of reading what ran meanwhile */
+#define BLOCK_MAX 255 /* threads that memory is asked for at once */
+#define ROUNDS 4      /* of reading what ran meanwhile */
 
 struct source {
         struct procio *io;
@@ -54,6 +56,9 @@ struct source {
         bool whole;           /* the table has all that is wanted, and nothing else is read */
         bool filtered;        /* the table has what passes the filters alone, and who does not */
         struct source *files; /* the proc source, for what the pass did not meet */
+        struct thread *spare; /* memory of the next threads… */
+        size_t n_spare;       /* …that are left of a block of so many: */
+        size_t n_block;
 };
 
 static void bpf_close(struct source *src)
@@ -141,6 +146,7 @@ static void regs_fill(struct source *src, struct thread *t, const struct taskent
 {
         struct user_regs *regs;
         uint64_t known = 0;
+        size_t n;
 
         if (!(e->task.flags & WIRE_REGS) || (e->task.flags & WIRE_COMPAT) || t->state == 'R')
                 return;
@@ -149,11 +155,15 @@ static void regs_fill(struct source *src, struct thread *t, const struct taskent
                                                      : 0x1ffff;
         else if (src->abi == ABI_ARM64)
                 known = 0x1ffffffff;
-        regs = known ? arena_new_one(src->snapshot->arena, struct user_regs) : NULL;
+        if (!known)
+                return;
+        n = 64U - (unsigned)__builtin_clzll(known);
+        regs = arena_alloc(
+                src->snapshot->arena, offsetof(struct user_regs, value) + n * sizeof(*regs->value));
         if (!regs)
                 return;
         regs->known = known;
-        memcpy(regs->value, tasktable_regs(src->table, e), sizeof(regs->value));
+        memcpy(regs->value, tasktable_regs(src->table, e), n * sizeof(*regs->value));
         t->regs = regs;
 }
 
@@ -239,14 +249,25 @@ static void stacks_copy(struct source *src, const struct process *p)
         }
 }
 
-/* Of a crowd of which stacks alone are wanted no worker will write to a thread. */
+/*
+ * Of a crowd of which stacks alone are wanted no worker will write to a thread. Other threads lie
+ * beside each other too, and not between what they lead to: they are gone through again and again.
+ */
 static struct thread *thread_new(struct source *src)
 {
         struct arena *a = src->snapshot->arena;
 
-        return src->whole && tasktable_count(src->table) >= CROWD
-                       ? arena_alloc_own(a, sizeof(struct thread))
-                       : arena_new_one(a, struct thread);
+        if (src->whole && tasktable_count(src->table) >= CROWD)
+                return arena_alloc_own(a, sizeof(struct thread));
+        if (!src->n_spare) {
+                src->n_block = src->n_block < BLOCK_MAX ? src->n_block * 2 + 1 : BLOCK_MAX;
+                src->spare = arena_new_array(a, struct thread, src->n_block);
+                if (!src->spare)
+                        return NULL;
+                src->n_spare = src->n_block;
+        }
+        src->n_spare--;
+        return src->spare++;
 }
 
 static int threads_read(struct source *src, struct process *p, const struct target *t, size_t n)

@@ -153,7 +153,8 @@ static int program_load(struct session *s)
         s->filtered = *filter.states || filter.has_euid || filter.cgroup || filter.timed;
         s->stacks_only = stacks;
         s->why = NULL;
-        return tasktable_new(s->iter, false, &s->table);
+        r = tasktable_new(s->iter, false, &s->table);
+        return r < 0 ? r : tasktable_expect(s->table, n);
 }
 
 int session_new(const struct pwhy_query *query, struct session **ret_session)

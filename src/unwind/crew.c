@@ -48,6 +48,14 @@ static struct piece *piece_first(struct unwinder *u, const struct space *s, cons
         return request.piece;
 }
 
+static void regs_copy(const struct user_regs *from, struct user_regs *ret)
+{
+        *ret = (struct user_regs){ .known = from->known };
+        for (unsigned i = 0; i < USER_REGS_MAX; i++)
+                if (from->known >> i & 1)
+                        ret->value[i] = from->value[i];
+}
+
 static void walker_init(
         struct unwinder *u, struct walker *m, struct thread *t, const struct code_source *code)
 {
@@ -60,7 +68,7 @@ static void walker_init(
         struct piece *piece = piece_first(u, s, t);
 
         if (t->regs)
-                regs = *t->regs;
+                regs_copy(t->regs, &regs);
         regs.known |= UINT64_C(1) << arch->sp | UINT64_C(1) << arch->pc;
         regs.value[arch->sp] = sp;
         regs.value[arch->pc] = pc;
@@ -80,7 +88,7 @@ static void walker_init(
                 m->late = true;
                 m->late_from = 1; /* where it is, is known all the same */
                 m->more = FIRST;
-                free(piece);
+                piece_free(piece);
         }
 }
 

@@ -35,8 +35,7 @@
 
 #define STACKS_BATCH 1000 /* IOV_MAX at most; what is copied of so many fits into a large page */
 #define CROWD 2048
-#define BLOCK_MAX 255 /* threads that memory is asked for at once */
-#define ROUNDS 4      /* of reading what ran meanwhile */
+#define ROUNDS 4 /* of reading what ran meanwhile */
 
 struct source {
         struct procio *io;
@@ -56,9 +55,7 @@ struct source {
         bool whole;           /* the table has all that is wanted, and nothing else is read */
         bool filtered;        /* the table has what passes the filters alone, and who does not */
         struct source *files; /* the proc source, for what the pass did not meet */
-        struct thread *spare; /* memory of the next threads… */
-        size_t n_spare;       /* …that are left of a block of so many: */
-        size_t n_block;
+        struct threadroom room;
 };
 
 static void bpf_close(struct source *src)
@@ -155,11 +152,8 @@ static void regs_fill(struct source *src, struct thread *t, const struct taskent
                                                      : 0x1ffff;
         else if (src->abi == ABI_ARM64)
                 known = 0x1ffffffff;
-        if (!known)
-                return;
-        n = 64U - (unsigned)__builtin_clzll(known);
-        regs = arena_alloc(
-                src->snapshot->arena, offsetof(struct user_regs, value) + n * sizeof(*regs->value));
+        n = known ? 64U - (unsigned)__builtin_clzll(known) : 0;
+        regs = n ? arena_alloc(src->snapshot->arena, offsetof(struct user_regs, value[n])) : NULL;
         if (!regs)
                 return;
         regs->known = known;
@@ -249,25 +243,14 @@ static void stacks_copy(struct source *src, const struct process *p)
         }
 }
 
-/*
- * Of a crowd of which stacks alone are wanted no worker will write to a thread. Other threads lie
- * beside each other too, and not between what they lead to: they are gone through again and again.
- */
+/* Of a crowd of which stacks alone are wanted no worker will write to a thread. */
 static struct thread *thread_new(struct source *src)
 {
         struct arena *a = src->snapshot->arena;
 
-        if (src->whole && tasktable_count(src->table) >= CROWD)
-                return arena_alloc_own(a, sizeof(struct thread));
-        if (!src->n_spare) {
-                src->n_block = src->n_block < BLOCK_MAX ? src->n_block * 2 + 1 : BLOCK_MAX;
-                src->spare = arena_new_array(a, struct thread, src->n_block);
-                if (!src->spare)
-                        return NULL;
-                src->n_spare = src->n_block;
-        }
-        src->n_spare--;
-        return src->spare++;
+        return src->whole && tasktable_count(src->table) >= CROWD
+                       ? arena_alloc_own(a, sizeof(struct thread))
+                       : threadroom_take(&src->room, a);
 }
 
 static int threads_read(struct source *src, struct process *p, const struct target *t, size_t n)

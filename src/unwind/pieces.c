@@ -16,8 +16,7 @@
 #include "base/worker.h"
 #include "unwind/memory.h"
 
-#define BATCH_MAX ((size_t)4 << 20) /* more is not held up by the one that is of use for longest   \
-                                     */
+#define BATCH_MAX ((size_t)4 << 20) /* what is larger is given back one by one */
 #define PIECE_ALIGN _Alignof(max_align_t)
 
 static size_t piece_size(const struct piece_request *r)

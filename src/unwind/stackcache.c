@@ -224,7 +224,7 @@ static void cache_rebuild(struct stackcache *c, const struct snapshot *s)
         for_each_process(p, s)
                 for_each_thread(t, p)
                         n += is_kept(t);
-        /* Of a crowd in large pages: each worker goes through all of it, and writes nothing there. */
+        /* Of a crowd in large pages: each worker goes through all, and writes nothing there. */
         c->list = n >= CROWD ? arena_alloc_own(c->arena, n * sizeof(*c->list))
                              : arena_new_array(c->arena, struct kept_thread, n);
         c->size = c->list ? n : 0;

@@ -295,8 +295,8 @@ struct call {
  */
 #define USER_REGS_MAX 33
 struct user_regs {
-        uint64_t known; /* a bit for each that is */
-        uint64_t value[USER_REGS_MAX];
+        uint64_t known;                /* a bit for each that is */
+        uint64_t value[USER_REGS_MAX]; /* of a thread, no memory is behind the last that is known */
 };
 
 /* Where a running thread was each time that it was looked at in a short window. */
@@ -462,12 +462,14 @@ struct snapshot {
 /* Whom the kernel gives the memory of: a main thread that has exited has none, the others have. */
 static inline pid_t process_memory_tid(const struct process *p)
 {
-        bool exited = false;
+        const struct thread *first = p->threads; /* the main one, nearly always */
 
+        while (first && first->tid != p->pid)
+                first = first->next;
+        if (!first || first->state != 'Z')
+                return p->pid;
         for_each_thread(t, p)
-                exited |= t->tid == p->pid && t->state == 'Z';
-        for_each_thread(t, p)
-                if (exited && t->state != 'Z' && t->state != 'X')
+                if (t->state != 'Z' && t->state != 'X')
                         return t->tid;
         return p->pid;
 }

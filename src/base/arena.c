@@ -21,6 +21,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "base/large.h"
+
 #define ARENA_ALIGN ((size_t)16)
 #if SIZE_MAX > UINT32_MAX
 #define ARENA_MAX ((size_t)4 << 30)
@@ -31,8 +33,10 @@
 #define AHEAD_FROM ((size_t)128 << 10) /* a snapshot of a process or two is smaller */
 #define AHEAD ((size_t)256 << 10)
 
+#define SHARED_TEXTS 64U
+#define SHARED_LEN 1024U /* of one that is formatted; longer ones are not shared */
+
 #define OWN_MAX ((size_t)1 << 30)
-#define OWN_ALIGN ((size_t)2 << 20) /* of a large page */
 
 struct zone {
         size_t size; /* of the region */
@@ -45,6 +49,7 @@ struct arena {
         struct zone own;
         char *own_base; /* NULL: not asked for so far */
         bool failed;
+        const char *shared_texts[SHARED_TEXTS]; /* that were given lately, by hash; NULL: none */
 };
 
 static size_t align_up(size_t n)
@@ -73,8 +78,7 @@ void arena_free(struct arena *a)
 {
         if (!a)
                 return;
-        if (a->own_base)
-                munmap(a->own_base, a->own.size);
+        large_free(a->own_base, OWN_MAX);
         munmap(a, a->shared.size);
 }
 
@@ -129,15 +133,8 @@ void *arena_alloc(struct arena *a, size_t size)
 
 static void own_make(struct arena *a)
 {
-        char *region = mmap(NULL, OWN_MAX + OWN_ALIGN, PROT_READ | PROT_WRITE,
-                MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-        if (region == MAP_FAILED)
-                return;
-        a->own_base = region;
-        a->own.size = OWN_MAX + OWN_ALIGN;
-        a->own.used = -(uintptr_t)region & (OWN_ALIGN - 1);
-        madvise(region, a->own.size, MADV_HUGEPAGE); /* or small ones, if it must be */
+        a->own_base = large_new(OWN_MAX);
+        a->own.size = a->own_base ? OWN_MAX : 0;
 }
 
 void *arena_alloc_own(struct arena *a, size_t size)
@@ -176,6 +173,48 @@ char *arena_strn(struct arena *a, const char *s, size_t len)
         char *p = arena_alloc(a, len + 1);
         if (p && len > 0)
                 memcpy(p, s, len);
+        return p;
+}
+
+/* Where a text may be found, if it was given lately. */
+static const char **share_slot(struct arena *a, const char *s, size_t *ret_len)
+{
+        uint32_t hash = 2166136261U; /* FNV-1a */
+        size_t len = 0;
+
+        for (; s[len]; len++)
+                hash = (hash ^ (unsigned char)s[len]) * 16777619U;
+        *ret_len = len;
+        return &a->shared_texts[(hash ^ hash >> 16) % SHARED_TEXTS];
+}
+
+const char *arena_share(struct arena *a, const char *s)
+{
+        const char **slot;
+        size_t len;
+
+        if (!s)
+                return NULL;
+        slot = share_slot(a, s, &len);
+        if (!*slot || strcmp(*slot, s) != 0)
+                *slot = arena_strn(a, s, len);
+        return *slot;
+}
+
+const char *arena_share_printf(struct arena *a, const char *format, ...)
+{
+        char text[SHARED_LEN];
+        va_list ap;
+        int len;
+
+        va_start(ap, format);
+        len = vsnprintf(text, sizeof(text), format, ap);
+        va_end(ap);
+        if (len >= 0 && (size_t)len < sizeof(text))
+                return arena_share(a, text);
+        va_start(ap, format);
+        char *p = arena_vprintf(a, format, ap);
+        va_end(ap);
         return p;
 }
 

@@ -34,6 +34,13 @@ void *arena_alloc_own(struct arena *a, size_t size);
 /* Copies, NUL-terminated; NULL on failure or for NULL. */
 char *arena_str(struct arena *a, const char *s);
 char *arena_strn(struct arena *a, const char *s, size_t len);
+/*
+ * The same, and perhaps one that was given before: what is said of a thread is often what was said
+ * of the one before it. Nobody may change it.
+ */
+const char *arena_share(struct arena *a, const char *s);
+const char *arena_share_printf(struct arena *a, const char *format, ...)
+        __attribute__((format(printf, 2, 3)));
 char *arena_printf(struct arena *a, const char *format, ...) __attribute__((format(printf, 2, 3)));
 char *arena_vprintf(struct arena *a, const char *format, va_list ap)
         __attribute__((format(printf, 2, 0)));

@@ -33,7 +33,7 @@
 #include "query.h"
 #include "resolve/syscall.h"
 
-#define STACKS_BATCH 1024
+#define STACKS_BATCH 1000 /* IOV_MAX at most; what is copied of so many fits into a large page */
 #define CROWD 2048
 #define ROUNDS 4 /* of reading what ran meanwhile */
 
@@ -55,6 +55,7 @@ struct source {
         bool whole;           /* the table has all that is wanted, and nothing else is read */
         bool filtered;        /* the table has what passes the filters alone, and who does not */
         struct source *files; /* the proc source, for what the pass did not meet */
+        struct threadroom room;
 };
 
 static void bpf_close(struct source *src)
@@ -226,7 +227,7 @@ static struct thread *thread_new(struct source *src)
 
         return src->whole && tasktable_count(src->table) >= CROWD
                        ? arena_alloc_own(a, sizeof(struct thread))
-                       : arena_new_one(a, struct thread);
+                       : threadroom_take(&src->room, a);
 }
 
 static int threads_read(struct source *src, struct process *p, const struct target *t, size_t n)

@@ -17,6 +17,7 @@
 #include "target/select.h"
 
 #define PF_KTHREAD 0x00200000
+#define BLOCK_MAX 255 /* threads that memory is asked for at once */
 
 static void gap_process(
         struct snapshot *s, const struct pwhy_query *query, pid_t pid, const char *why, bool hides)
@@ -102,4 +103,17 @@ const char *process_kernel_comm(struct procio *io, struct arena *a, pid_t pid)
         if (procio_read(io, procio_root(io), path, pid, HANG_NONE, &text) <= 0)
                 return NULL;
         return arena_strn(a, text, strcspn(text, "\n"));
+}
+
+struct thread *threadroom_take(struct threadroom *room, struct arena *a)
+{
+        if (!room->n_left) {
+                room->n_block = room->n_block < BLOCK_MAX ? room->n_block * 2 + 1 : BLOCK_MAX;
+                room->next = arena_new_array(a, struct thread, room->n_block);
+                if (!room->next)
+                        return NULL;
+                room->n_left = room->n_block;
+        }
+        room->n_left--;
+        return room->next++;
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <sys/types.h>
 
 struct arena;
@@ -11,6 +12,7 @@ struct procio;
 struct pwhy_query;
 struct snapshot;
 struct target;
+struct thread;
 struct watch;
 
 /*
@@ -26,6 +28,18 @@ int process_begin(struct procio *io, struct watch *watch, struct snapshot *s,
  */
 void process_end(struct watch *watch, struct snapshot *s, const struct pwhy_query *query,
         struct process *p, bool filtered);
+
+/*
+ * Where threads are made: many lie beside each other, and not between what they lead to, as they
+ * are gone through again and again. All zero at first.
+ */
+struct threadroom {
+        struct thread *next;
+        size_t n_left, n_block; /* of that memory, which was for so many */
+};
+
+/* NULL: no memory. */
+struct thread *threadroom_take(struct threadroom *room, struct arena *a);
 
 /* The whole name of a kernel thread; NULL. */
 const char *process_kernel_comm(struct procio *io, struct arena *a, pid_t pid);

@@ -166,7 +166,8 @@ static int program_load(struct session *s, unsigned kind)
         s->filtered = *filter.states || filter.has_euid || filter.cgroup || filter.timed;
         s->part = kind != WIRE_KIND_WHOLE;
         s->why = NULL;
-        return tasktable_new(s->iter, false, &s->table);
+        r = tasktable_new(s->iter, false, &s->table);
+        return r < 0 ? r : tasktable_expect(s->table, n);
 }
 
 static unsigned kind_of(const struct pwhy_query *q)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "capture/taskregs.h"
 
+#include <stddef.h>
 #include <string.h>
 
 #include "base/arena.h"
@@ -15,6 +16,7 @@ void taskregs_fill(struct snapshot *s, const struct tasktable *table, const stru
         const enum abi abi = s->host.arch ? abi_from_machine(s->host.arch) : ABI_UNKNOWN;
         struct user_regs *regs;
         uint64_t known = 0;
+        size_t n;
 
         if (!(e->task.flags & WIRE_REGS) || (e->task.flags & WIRE_COMPAT) || t->state == 'R')
                 return;
@@ -23,10 +25,11 @@ void taskregs_fill(struct snapshot *s, const struct tasktable *table, const stru
                                                      : 0x1ffff;
         else if (abi == ABI_ARM64)
                 known = 0x1ffffffff;
-        regs = known ? arena_new_one(s->arena, struct user_regs) : NULL;
+        n = known ? 64U - (unsigned)__builtin_clzll(known) : 0;
+        regs = n ? arena_alloc(s->arena, offsetof(struct user_regs, value[n])) : NULL;
         if (!regs)
                 return;
         regs->known = known;
-        memcpy(regs->value, tasktable_regs(table, e), sizeof(regs->value));
+        memcpy(regs->value, tasktable_regs(table, e), n * sizeof(*regs->value));
         t->regs = regs;
 }

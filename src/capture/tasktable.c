@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* See tasktable.h. Entries lie dense; a table of their numbers finds them by TID. */
+/*
+ * See tasktable.h. Entries lie dense; a table of their numbers finds them by TID. What changes in
+ * every sample lies apart: a worker shares the rest with the caller as long as it does not write
+ * it.
+ */
 #include "capture/tasktable.h"
 
 #include <errno.h>
@@ -10,10 +14,13 @@
 #include <uthash.h>
 
 #include "base/cleanup.h"
+#include "base/large.h"
 #include "symbol/kernelnames.h"
 #include "symbol/stacktext.h"
 
-#define LINE_MAX_TEXT 8   /* "[<0>] " and a newline */
+#define LINE_MAX_TEXT 8 /* "[<0>] " and a newline */
+#define ROOM_FIRST 256
+#define ROOM_EXPECTED ((size_t)1 << 20)
 #define FORGOTTEN 256     /* samples of something else */
 #define FEW 8             /* processes that are gone through more quickly one by one… */
 #define FEW_OF 128        /* …and one more for so many threads that there are */
@@ -30,6 +37,8 @@ struct tasktable {
         struct kernelnames *names;
         struct taskentry *entries;
         uint64_t (*regs)[WIRE_REGS_MAX]; /* of each; NULL: none has any so far */
+        /* The latest sample that met it, as far as that had to be noted. */
+        uint32_t *seen;
         size_t n, size;
         uint32_t *places; /* by TID: number of an entry + 1; 0: free */
         size_t n_places;  /* a power of two, at least twice as many */
@@ -77,8 +86,9 @@ void tasktable_free(struct tasktable *tt)
                 free(k);
         }
         kernelnames_free(tt->names);
-        free(tt->entries);
-        free(tt->regs);
+        large_free(tt->entries, tt->size * sizeof(*tt->entries));
+        large_free(tt->regs, tt->size * sizeof(*tt->regs));
+        free(tt->seen);
         free(tt->places);
         free(tt->left_out);
         free(tt);
@@ -120,31 +130,38 @@ static int places_make(struct tasktable *tt, size_t n)
         return 0;
 }
 
-static int regs_make(struct tasktable *tt, size_t size)
+/* size: a power of two. */
+static int room_make(struct tasktable *tt, size_t size)
 {
-        void *regs = reallocarray(tt->regs, size, sizeof(*tt->regs));
+        struct taskentry *entries = large_new(size * sizeof(*entries));
+        void *regs = tt->regs ? large_new(size * sizeof(*tt->regs)) : NULL;
+        uint32_t *seen = reallocarray(tt->seen, size, sizeof(*seen));
 
-        if (!regs)
+        tt->seen = seen ? seen : tt->seen;
+        if (!entries || !seen || (tt->regs && !regs)) {
+                large_free(entries, size * sizeof(*entries));
+                large_free(regs, size * sizeof(*tt->regs));
                 return -ENOMEM;
-        tt->regs = regs;
-        return 0;
-}
-
-static int room_make(struct tasktable *tt)
-{
-        size_t size = tt->size ? tt->size * 2 : 256;
-        struct taskentry *entries;
-
-        if (tt->n < tt->size)
-                return 0;
-        entries = reallocarray(tt->entries, size, sizeof(*entries));
-        if (!entries)
-                return -ENOMEM;
+        }
+        if (tt->n)
+                memcpy(entries, tt->entries, tt->n * sizeof(*entries));
+        if (tt->n && regs)
+                memcpy(regs, tt->regs, tt->n * sizeof(*tt->regs));
+        large_free(tt->entries, tt->size * sizeof(*entries));
+        large_free(tt->regs, tt->size * sizeof(*tt->regs));
         tt->entries = entries;
-        if (tt->regs && regs_make(tt, size) < 0)
-                return -ENOMEM;
+        tt->regs = regs;
         tt->size = size;
         return places_make(tt, size * 2);
+}
+
+int tasktable_expect(struct tasktable *tt, size_t n)
+{
+        size_t size = ROOM_FIRST;
+
+        while (size < n && size < ROOM_EXPECTED)
+                size *= 2;
+        return tt->size < size ? room_make(tt, size) : 0;
 }
 
 struct taskentry *tasktable_find(struct tasktable *tt, pid_t tid)
@@ -278,24 +295,26 @@ static int record_take(void *arg, const struct wire_task *w)
         if (w->tid <= 0)
                 return 0; /* it ended between being found and being read */
         if (!e) {
-                r = room_make(tt);
+                r = tt->n < tt->size ? 0 : room_make(tt, tt->size ? tt->size * 2 : ROOM_FIRST);
                 if (r < 0)
                         return r;
                 e = &tt->entries[tt->n];
                 e->task.tid = w->tid;
-                e->seen = 0;
+                tt->seen[tt->n] = 0;
                 tt->places[place_of(tt, w->tid)] = (uint32_t)tt->n + 1;
                 tt->n++;
         }
         e->task = *w;
         if (wire_regs(w)) {
-                if (!tt->regs && regs_make(tt, tt->size) < 0)
+                if (!tt->regs)
+                        tt->regs = large_new(tt->size * sizeof(*tt->regs));
+                if (!tt->regs)
                         return -ENOMEM;
                 memcpy(tt->regs[e - tt->entries], wire_regs(w), sizeof(*tt->regs));
         }
         e->stack = stack_keep(tt, wire_frames(w), w->n_frames);
-        tt->met += e->seen != tt->sample;
-        e->sample = e->seen = tt->sample;
+        tt->met += tt->seen[e - tt->entries] != tt->sample;
+        e->sample = tt->seen[e - tt->entries] = tt->sample;
         if (!tt->beside)
                 slot_write(tt, w);
         tt->changed++;
@@ -319,23 +338,23 @@ static void ended_drop(struct tasktable *tt, const struct taskiter_scope *scope)
                 return;
         for (size_t i = 0; i < tt->n;) {
                 struct taskentry *e = &tt->entries[i];
+                bool mine = in_scope(scope, e);
                 struct wire_slot *s;
 
-                bool mine = in_scope(scope, e);
-
-                if (e->seen == tt->sample || (!mine && tt->sample - e->seen < FORGOTTEN)) {
+                if (tt->seen[i] == tt->sample || (!mine && tt->sample - tt->seen[i] < FORGOTTEN)) {
                         i++;
                         continue;
                 }
                 s = tt->beside ? NULL : taskiter_slot(tt->iter, e->task.tid);
                 if (mine && s && s->pass == pass) {
-                        e->seen = tt->sample;
+                        tt->seen[i] = tt->sample;
                         i++;
                         continue;
                 }
                 if (s)
                         s->tid = 0;
                 *e = tt->entries[--tt->n];
+                tt->seen[i] = tt->seen[tt->n];
                 if (tt->regs)
                         memcpy(tt->regs[i], tt->regs[tt->n], sizeof(*tt->regs));
                 dropped = true;

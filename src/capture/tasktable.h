@@ -27,7 +27,6 @@ struct taskentry {
         struct wire_task task;
         struct kstack *stack;
         uint32_t sample; /* in which it was read */
-        uint32_t seen;   /* the latest one that met it, as far as that had to be noted */
 };
 
 struct tasktable;
@@ -38,6 +37,9 @@ struct tasktable;
  */
 int tasktable_new(struct taskiter *it, bool beside, struct tasktable **ret_table);
 void tasktable_free(struct tasktable *tt);
+
+/* Room for so many threads, before the first sample. 0 or -ENOMEM. */
+int tasktable_expect(struct tasktable *tt, size_t n);
 
 /*
  * Bring up to date what is in scope. Entries change their places: pointers to them end here.

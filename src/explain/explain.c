@@ -296,7 +296,7 @@ static void evidence_user(struct explainer *e, struct thread *t)
         place_find(e, t, &place);
         frame = place.leaf ? place.leaf : place.callers[0];
         if (frame)
-                evidence_add(&t->wait, arena_printf(e->arena, "user frame %s", frame));
+                evidence_add(&t->wait, arena_share_printf(e->arena, "user frame %s", frame));
 }
 
 static void evidence_fill(
@@ -308,7 +308,7 @@ static void evidence_fill(
                 const char *call = call_format(e->arena, &t->call);
 
                 if (call)
-                        evidence_add(w, arena_printf(e->arena, "syscall %s", call));
+                        evidence_add(w, arena_share_printf(e->arena, "syscall %s", call));
         } else if (t->call.state == CALL_OUTSIDE && !t->process->kernel && t->state != 'Z') {
                 evidence_add(w, "outside of a system call");
         }
@@ -330,7 +330,8 @@ static void evidence_fill(
         evidence_add(w, place_evidence(e->arena, w->object));
         if ((!m->rule->calls && !m->rule->leaf && m->rule->subject != SUBJECT_BLOCKER) ||
                 !w->n_evidence)
-                evidence_add(w, arena_printf(e->arena, "state %c", t->state ? t->state : '?'));
+                evidence_add(
+                        w, arena_share_printf(e->arena, "state %c", t->state ? t->state : '?'));
 }
 
 static struct object *wait_object(struct explainer *e, const struct match *m, struct thread *t)

@@ -251,7 +251,7 @@ const char *words_object(struct arena *a, const struct object *o, const char *ki
         struct line l = { .len = 0 };
 
         add_object(&l, o, kind);
-        return arena_str(a, l.text);
+        return arena_share(a, l.text);
 }
 
 const char *words_evidence(struct arena *a, const struct object *o)
@@ -274,11 +274,11 @@ const char *words_evidence(struct arena *a, const struct object *o)
                 if (o->has_queues && !listening && (o->receive_queue || o->send_queue))
                         add(&l, ", %u bytes received, %u bytes not yet acknowledged",
                                 o->receive_queue, o->send_queue);
-                return arena_str(a, l.text);
+                return arena_share(a, l.text);
         }
         if (strcmp(o->kind, "futex") == 0 && o->has_word) {
                 add(&l, "futex at 0x%llx holds %u", (unsigned long long)o->address, o->word);
-                return arena_str(a, l.text);
+                return arena_share(a, l.text);
         }
         if (o->fd < 0)
                 return NULL;
@@ -287,7 +287,7 @@ const char *words_evidence(struct arena *a, const struct object *o)
                 add(&l, ", %.300s", o->path);
         else if (o->inode)
                 add(&l, ", inode %llu", (unsigned long long)o->inode);
-        return arena_str(a, l.text);
+        return arena_share(a, l.text);
 }
 
 static void add_owner(struct line *l, const char *comm, pid_t pid, const char *unknown)
@@ -491,5 +491,5 @@ const char *words_sentence(
                 add_word(&l, open + 1, (size_t)(close - open - 1), rule, t, o);
                 p = close + 1;
         }
-        return arena_str(a, l.text);
+        return arena_share(a, l.text);
 }

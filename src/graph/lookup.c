@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
+#include "base/large.h"
 #include "model.h"
 
 /* A failed insertion must reach the caller, not end the program. */
@@ -29,6 +30,7 @@ struct entry {
 struct lookup {
         struct entry *threads, *processes; /* the tables */
         struct entry *entries;             /* their memory: threads, in order of place, first */
+        size_t size;                       /* bytes of it */
         uint32_t n_threads, n_processes;
 };
 
@@ -93,7 +95,8 @@ int lookup_new(const struct snapshot *s, struct lookup **ret_lookup)
                 n_processes++;
                 n_threads += threads_count(p);
         }
-        l->entries = calloc(n_threads + n_processes + 1, sizeof(*l->entries));
+        l->size = (n_threads + n_processes + 1) * sizeof(*l->entries);
+        l->entries = large_new(l->size);
         if (!l->entries || n_threads + n_processes >= UINT32_MAX) {
                 lookup_free(l);
                 return -ENOMEM;
@@ -119,7 +122,7 @@ void lookup_free(struct lookup *l)
                 return;
         HASH_CLEAR(hh, l->threads);
         HASH_CLEAR(hh, l->processes);
-        free(l->entries);
+        large_free(l->entries, l->size);
         free(l);
 }
 

@@ -38,7 +38,8 @@ struct list { /* owners of what was looked for already */
                 const struct object *object;
                 uint64_t direction;
         } key;
-        struct object found; /* its owners, on_any, on_whole, note */
+        struct object found;        /* its owners, on_any, on_whole, note */
+        struct object *with_owners; /* the object with these, for all who wait for it; NULL */
         UT_hash_handle hh;
 };
 
@@ -206,7 +207,7 @@ static void found_set(struct peers *p, const struct thread *t, struct object *o,
 }
 
 /* Owners of one object that is no set; NULL: it is of no kind that has any. */
-static const struct object *plain_find(
+static struct list *plain_find(
         struct peers *p, const struct thread *t, const struct object *o, enum direction direction)
 {
         const struct peer_kind *kind = kind_of(t, o);
@@ -220,7 +221,7 @@ static const struct object *plain_find(
         probe.key.direction = direction;
         HASH_FIND(hh, p->lists, &probe.key, sizeof(probe.key), l);
         if (l)
-                return &l->found;
+                return l;
         if (!p->scan)
                 p->scan = resolver_fdscan(p->resolver);
         l = calloc(1, sizeof(*l));
@@ -236,7 +237,7 @@ static const struct object *plain_find(
                 l = NULL;
         }
         free(e);
-        return l ? &l->found : NULL;
+        return l;
 }
 
 static bool is_set(const struct object *o)
@@ -275,7 +276,8 @@ static void process_add(
 static void member_add(struct peers *p, const struct thread *t, const struct member *m,
         enum direction direction, struct ends *e)
 {
-        const struct object *found = plain_find(p, t, m->object, direction);
+        const struct list *l = plain_find(p, t, m->object, direction);
+        const struct object *found = l ? &l->found : NULL;
 
         e->whole &= found && found->on_whole;
         for (size_t i = 0; found && i < found->n_owners; i++)
@@ -331,14 +333,18 @@ static void set_resolve(struct peers *p, struct thread *t, struct object *o)
 static struct object *object_resolve(
         struct peers *p, struct thread *t, struct object *o, enum direction direction)
 {
-        const struct object *found = o && !o->n_owners ? plain_find(p, t, o, direction) : NULL;
+        struct list *l = o && !o->n_owners ? plain_find(p, t, o, direction) : NULL;
+        const struct object *found = l ? &l->found : NULL;
         struct object *copy;
 
         if (!found || (!found->n_owners && !found->note))
                 return o;
+        if (l->with_owners)
+                return l->with_owners;
         copy = arena_dup(resolver_snapshot(p->resolver)->arena, o, sizeof(*o));
         if (!copy)
                 return o;
+        l->with_owners = copy;
         copy->owners = found->owners;
         copy->n_owners = found->n_owners;
         copy->on_any = found->on_any;

@@ -249,9 +249,7 @@ const char *call_format(struct arena *a, const struct call *call)
                         line_add(&l, "0x%llx", (unsigned long long)call_arg(call, i));
         }
         line_add(&l, ")");
-        if (l.full) {
-                memcpy(l.text + l.len, "…", sizeof("…") - 1);
-                l.len += sizeof("…") - 1;
-        }
-        return arena_strn(a, l.text, l.len);
+        if (l.full)
+                memcpy(l.text + l.len, "…", sizeof("…"));
+        return arena_share(a, l.text);
 }

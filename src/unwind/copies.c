@@ -32,7 +32,7 @@ static struct copy *copy_find(const struct copies *c, const struct thread *t)
 static void copy_free(struct copies *c, struct copy *copy)
 {
         HASH_DEL(c->table, copy);
-        free(copy->piece);
+        piece_free(copy->piece);
         free(copy);
 }
 
@@ -44,7 +44,7 @@ void copies_keep(struct copies *c, const struct thread *t, struct piece *piece)
                 copy_free(c, copy);
         copy = piece && piece->len ? malloc(sizeof(*copy)) : NULL;
         if (!copy) {
-                free(piece);
+                piece_free(piece);
                 return;
         }
         *copy = (struct copy){ .thread = t, .tid = t->tid, .piece = piece };

@@ -48,6 +48,14 @@ static struct piece *piece_first(struct unwinder *u, const struct space *s, cons
         return request.piece;
 }
 
+static void regs_copy(const struct user_regs *from, struct user_regs *ret)
+{
+        *ret = (struct user_regs){ .known = from->known };
+        for (unsigned i = 0; i < USER_REGS_MAX; i++)
+                if (from->known >> i & 1)
+                        ret->value[i] = from->value[i];
+}
+
 /* At the innermost frame, with what registers are known. Its memory is not touched. */
 static void walker_begin(struct unwinder *u, struct walker *m, const struct code_source *code)
 {
@@ -61,7 +69,7 @@ static void walker_begin(struct unwinder *u, struct walker *m, const struct code
         const struct map *map;
 
         if (t->regs)
-                regs = *t->regs;
+                regs_copy(t->regs, &regs);
         regs.known |= UINT64_C(1) << arch->sp | UINT64_C(1) << arch->pc;
         regs.value[arch->sp] = sp;
         regs.value[arch->pc] = pc;
@@ -92,7 +100,7 @@ static void walker_init(
                 m->late = true;
                 m->late_from = 1; /* where it is, is known all the same */
                 m->more = FIRST;
-                free(piece);
+                piece_free(piece);
         }
 }
 

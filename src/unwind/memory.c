@@ -5,9 +5,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/large.h"
+
+void piece_free(struct piece *p)
+{
+        struct batch *batch = p ? p->batch : NULL;
+
+        if (!batch)
+                free(p);
+        else if (--batch->n_left == 0)
+                large_free(batch, batch->size);
+}
+
 void memory_add(struct memory *m, struct piece *p)
 {
-        free(m->pieces[m->next]);
+        piece_free(m->pieces[m->next]);
         m->pieces[m->next] = p;
         m->next = (m->next + 1) % PIECES_MAX;
         if (m->n < PIECES_MAX)
@@ -18,7 +30,7 @@ void memory_add(struct memory *m, struct piece *p)
 void memory_done(struct memory *m)
 {
         for (unsigned i = 0; i < PIECES_MAX; i++)
-                free(m->pieces[i]);
+                piece_free(m->pieces[i]);
         *m = (struct memory){ 0 };
 }
 

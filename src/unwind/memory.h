@@ -9,12 +9,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct batch { /* pieces that were read at once, in memory of their own */
+        size_t size, n_left;
+};
+
 struct piece {
+        struct batch *batch; /* NULL: it is the heap's, by itself */
         uint64_t start;
         uint32_t asked; /* bytes asked for… */
         uint32_t len;   /* …and had: behind these nothing can be read */
         unsigned char bytes[];
 };
+
+void piece_free(struct piece *p);
 
 #define PIECES_MAX 4
 

@@ -7,24 +7,50 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <sys/uio.h>
 
 #include "base/cleanup.h"
+#include "base/large.h"
 #include "base/worker.h"
 #include "unwind/memory.h"
 
+#define BATCH_MAX ((size_t)4 << 20) /* what is larger is given back one by one */
+#define PIECE_ALIGN _Alignof(max_align_t)
+
+static size_t piece_size(const struct piece_request *r)
+{
+        return (sizeof(struct piece) + r->len + PIECE_ALIGN - 1) & ~(PIECE_ALIGN - 1);
+}
+
+/* Memory for all of them, from which they are taken one after the other; NULL: it is too much. */
+static struct batch *batch_new(const struct piece_request *requests, size_t n)
+{
+        size_t size = sizeof(struct batch);
+        struct batch *batch;
+
+        for (size_t i = 0; i < n; i++)
+                size += piece_size(&requests[i]);
+        batch = size <= BATCH_MAX ? large_new(size) : NULL;
+        if (batch)
+                *batch = (struct batch){ size, n };
+        return batch;
+}
+
 static int pieces_make(struct piece_request *requests, size_t n)
 {
+        struct batch *batch = n > 1 ? batch_new(requests, n) : NULL;
+        char *next = batch ? (char *)(batch + 1) : NULL;
+
         for (size_t i = 0; i < n; i++) {
-                struct piece *p = malloc(sizeof(*p) + requests[i].len);
+                struct piece *p = batch ? (struct piece *)next : malloc(piece_size(&requests[i]));
 
                 if (!p)
                         return -ENOMEM;
-                p->start = requests[i].start;
-                p->asked = requests[i].len;
-                p->len = 0;
+                *p = (struct piece){ batch, requests[i].start, requests[i].len, 0 };
                 requests[i].piece = p;
+                next += batch ? piece_size(&requests[i]) : 0;
         }
         return 0;
 }

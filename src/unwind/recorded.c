@@ -60,6 +60,7 @@ int recorded_pieces(struct procio *io, int dir, pid_t pid, struct piece_request 
                 if (!piece)
                         return -ENOMEM;
                 len = procio_memory(io, dir, pid, requests[i].start, piece->bytes, requests[i].len);
+                piece->batch = NULL;
                 piece->start = requests[i].start;
                 piece->asked = requests[i].len;
                 piece->len = len > 0 ? (uint32_t)len : 0;

@@ -15,6 +15,8 @@
 #include "base/arena.h"
 #include "model.h"
 
+#define CROWD 2048
+
 struct kept_stack {
         const struct user_stack *original; /* while a snapshot is gone through */
         const struct user_stack *stack;    /* in the cache's arena */
@@ -222,7 +224,9 @@ static void cache_rebuild(struct stackcache *c, const struct snapshot *s)
         for_each_process(p, s)
                 for_each_thread(t, p)
                         n += is_kept(t);
-        c->list = arena_new_array(c->arena, struct kept_thread, n);
+        /* Of a crowd in large pages: each worker goes through all, and writes nothing there. */
+        c->list = n >= CROWD ? arena_alloc_own(c->arena, n * sizeof(*c->list))
+                             : arena_new_array(c->arena, struct kept_thread, n);
         c->size = c->list ? n : 0;
         for_each_process(p, s)
                 for_each_thread(t, p)

@@ -385,6 +385,45 @@ static void test_no_address_space(void **state)
         assert_int_equal(status, 0);
 }
 
+/* The same text is there once, and no other one in its place. */
+static void test_share(void **state)
+{
+        struct arena *a = *state;
+        const char *first = arena_share(a, "read(3, 0x7f00, 1)"), *texts[500];
+        char again[] = "read(3, 0x7f00, 1)";
+        size_t used;
+
+        assert_ptr_equal(arena_share(a, again), first);
+        again[0] = 'R';
+        assert_string_equal(first, "read(3, 0x7f00, 1)");
+        assert_string_equal(arena_share(a, again), again);
+        assert_null(arena_share(a, NULL));
+        assert_string_equal(arena_share(a, ""), "");
+        for (int i = 0; i < 500; i++)
+                texts[i] = arena_share_printf(a, "text %d", i);
+        for (int i = 0; i < 500; i++) {
+                char text[16];
+
+                snprintf(text, sizeof(text), "text %d", i);
+                assert_string_equal(texts[i], text);
+        }
+        used = arena_used(a);
+        assert_ptr_equal(arena_share_printf(a, "text %d", 499), texts[499]);
+        assert_int_equal(arena_used(a), used);
+}
+
+/* Longer than what is looked for: whole all the same. */
+static void test_share_long(void **state)
+{
+        struct arena *a = *state;
+        char text[5000];
+
+        memset(text, 'x', sizeof(text) - 1);
+        text[sizeof(text) - 1] = 0;
+        assert_string_equal(arena_share(a, text), text);
+        assert_string_equal(arena_share_printf(a, "%s", text), text);
+}
+
 static void test_free_null(void **state)
 {
         (void)state;
@@ -404,6 +443,8 @@ int main(void)
                 IN_ARENA(test_shared),
                 IN_ARENA(test_killed_child),
                 IN_ARENA(test_own),
+                IN_ARENA(test_share),
+                IN_ARENA(test_share_long),
                 cmocka_unit_test(test_too_big),
                 cmocka_unit_test(test_small_address_space),
                 cmocka_unit_test(test_no_address_space),

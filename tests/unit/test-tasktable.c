@@ -301,6 +301,22 @@ static void what_runs_or_moved_is_read_each_time(void **state)
         table_is_right(g);
 }
 
+/* Whether as many come as were expected, or more. */
+static void room_grows(void **state)
+{
+        struct ground *g = *state;
+
+        assert_int_equal(tasktable_expect(g->table, 300), 0);
+        assert_int_equal(tasktable_expect(g->table, 10), 0);
+        for (pid_t tid = 1; tid <= THREADS_MAX; tid++)
+                thread_add(g, 1, tid)->flags = tid % 2 ? WIRE_REGS : 0;
+        assert_int_equal(sample(g), THREADS_MAX);
+        table_is_right(g);
+        assert_int_equal(tasktable_expect(g->table, 5000), 0);
+        table_is_right(g);
+        assert_int_equal(sample(g), 0);
+}
+
 static void ended_threads_are_dropped(void **state)
 {
         struct ground *g = *state;
@@ -641,6 +657,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 ON_GROUND(new_changed_and_unchanged),
                 ON_GROUND(what_runs_or_moved_is_read_each_time),
+                ON_GROUND(room_grows),
                 ON_GROUND(ended_threads_are_dropped),
                 ON_GROUND(numbers_are_used_again),
                 ON_GROUND(slots_run_out),

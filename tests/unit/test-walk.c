@@ -10,6 +10,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -17,6 +19,7 @@
 #include "unwind/arch.h"
 #include "unwind/expression.h"
 #include "unwind/memory.h"
+#include "unwind/pieces.h"
 #include "unwind/row.h"
 #include "unwind/step.h"
 #include "unwind/walk.h"
@@ -172,6 +175,43 @@ static void test_memory(void **state)
         assert_int_equal(memory_read(&m, 0x1000, 8, &value), -EAGAIN); /* the oldest has gone */
         assert_int_equal(memory_read(&m, 0x10000, 8, &value), 0);
         memory_done(&m);
+}
+
+/* Of our own memory: many at once, of which one is not there and one ends early. */
+static void test_pieces(void **state)
+{
+        enum { N = 300, LEN = 2048 };
+        static unsigned char bytes[N][LEN];
+        static struct piece_request requests[N];
+        const long page = sysconf(_SC_PAGESIZE);
+        unsigned char *end = mmap(
+                NULL, 2 * (size_t)page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+        (void)state;
+        assert_ptr_not_equal(end, MAP_FAILED);
+        assert_int_equal(munmap(end + page, (size_t)page), 0);
+        for (int i = 0; i < N; i++) {
+                memset(bytes[i], i, LEN);
+                requests[i] = (struct piece_request){ (uintptr_t)bytes[i], LEN, NULL };
+        }
+        requests[100].start = 16;
+        requests[200].start = (uintptr_t)end + (size_t)page - 8;
+        if (pieces_read(NULL, getpid(), getpid(), requests, N) < 0)
+                skip();
+        for (int i = 0; i < N; i++) {
+                struct piece *p = requests[i].piece;
+
+                assert_int_equal(p->len, i == 100 ? 0 : i == 200 ? 8 : LEN);
+                if (p->len == LEN)
+                        assert_memory_equal(p->bytes, bytes[i], LEN);
+        }
+        for (int i = 0; i < N; i += 2)
+                piece_free(requests[i].piece);
+        assert_memory_equal(requests[1].piece->bytes, bytes[1], LEN);
+        for (int i = 1; i < N; i += 2)
+                piece_free(requests[i].piece);
+        piece_free(NULL);
+        munmap(end, (size_t)page);
 }
 
 /* Walks: functions of 0x100 bytes each from 0x400000 on, with a row each */
@@ -591,6 +631,7 @@ int main(void)
                 cmocka_unit_test(test_expression),
                 cmocka_unit_test(test_bad_expressions),
                 cmocka_unit_test(test_memory),
+                cmocka_unit_test(test_pieces),
                 cmocka_unit_test(test_rows),
                 cmocka_unit_test(test_unknown_register),
                 cmocka_unit_test(test_signal),

@@ -85,14 +85,18 @@ static bool watch_blame(struct watch *w)
         return true;
 }
 
+/*
+ * Its stat would hang where it hangs itself: in execve(2), which closes a file on a dead server.
+ */
 bool worker_wants_cpu(pid_t child)
 {
+        static const char state[] = "\nState:\t";
         _cleanup_close_ int fd = -1;
         char path[32], text[512];
-        const char *state;
+        const char *at;
         ssize_t n;
 
-        snprintf(path, sizeof(path), "/proc/%d/stat", (int)child);
+        snprintf(path, sizeof(path), "/proc/%d/status", (int)child);
         fd = open(path, O_RDONLY | O_CLOEXEC);
         if (fd < 0)
                 return false;
@@ -100,8 +104,8 @@ bool worker_wants_cpu(pid_t child)
         if (n <= 0)
                 return false;
         text[n] = 0;
-        state = strrchr(text, ')');
-        return state && state[1] == ' ' && state[2] == 'R';
+        at = strstr(text, state);
+        return at && at[strlen(state)] == 'R';
 }
 
 /* Has it ended (or is it nobody's child of ours any more: reaped by the program around)? */

@@ -8,10 +8,12 @@
 
 #include <linux/kcmp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/procio.h"
 #include "capture/bpf/filewire.h"
 #include "capture/fileiter.h"
@@ -19,20 +21,24 @@
 
 #define COMPARED_MAX 100000 /* about a tenth of a second */
 #define TOLD_MAX 200        /* each goes through all that a process has open */
-#define INFO_MAX 16384
 
-static ssize_t info_read(struct procio *io, const struct fd_entry *e, char info[static INFO_MAX])
+/* The caller frees; NULL: it cannot be read. */
+static char *info_read(struct procio *io, const struct fd_entry *e)
 {
         const char *text;
         char path[64];
-        ssize_t n;
 
         snprintf(path, sizeof(path), "%d/task/%d/fdinfo/%d", (int)e->pid, (int)e->tid, e->fd);
-        n = procio_read(io, procio_root(io), path, e->pid, HANG_FILE, &text);
-        if (n < 0 || n >= INFO_MAX)
-                return -1;
-        memcpy(info, text, (size_t)n + 1);
-        return n;
+        if (procio_read(io, procio_root(io), path, e->pid, HANG_FILE, &text) < 0)
+                return NULL;
+        return strdup(text);
+}
+
+static bool members_equal(struct procio *io, const struct fd_entry *a, const struct fd_entry *b)
+{
+        _cleanup_free_ char *one = info_read(io, a), *other = info_read(io, b);
+
+        return !one || !other || strcmp(one, other) == 0;
 }
 
 struct comparison {
@@ -72,7 +78,6 @@ static uint64_t file_tell(struct comparison *c, const struct fd_entry *e)
 
 static bool may_be_one(struct comparison *c, const struct fd_entry *a, const struct fd_entry *b)
 {
-        static char one[INFO_MAX], other[INFO_MAX];
         long r = procio_live(c->io) ? syscall(SYS_kcmp, a->tid, b->tid, KCMP_FILE, a->fd, b->fd)
                                     : -1;
         uint64_t x, y;
@@ -83,8 +88,7 @@ static bool may_be_one(struct comparison *c, const struct fd_entry *a, const str
         y = x ? file_tell(c, b) : 0;
         if (x && y)
                 return x == y;
-        return info_read(c->io, a, one) < 0 || info_read(c->io, b, other) < 0 ||
-               strcmp(one, other) == 0;
+        return members_equal(c->io, a, b);
 }
 
 bool epoll_may_be_shared(struct procio *io, const struct fdscan *scan, pid_t pid)

@@ -646,7 +646,8 @@ def file_that_does_not_answer():
     """
     need_root()
     environment = {**os.environ, "PWHY_ELF": built("pwhy-elf")}
-    with running(built("tests/hang-fuse"), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    # Where one has a page to be written back, even execve(2) waits for that: it closes the file.
+    with running(built("tests/hang-fuse"), "map", stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                  text=True) as fuse:
         line = fuse.stdout.readline().split()
         if line[:1] != ["ready"]:

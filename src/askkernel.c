@@ -80,8 +80,8 @@ static bool recheck_registers(void *arg, struct thread *t)
 }
 
 /*
- * Of one process all threads are sent, of the machine those that have run: from many threads on that
- * is less.
+ * Of one process all threads are sent, of the machine those that have run: from many threads on
+ * that is less.
  */
 static bool recheck_refresh(void *arg, pid_t pid)
 {

@@ -437,9 +437,11 @@ int select_targets(struct procio *io, struct arena *a, const struct pwhy_query *
         choice_unique(&choice);
         if (query_takes_all(query) && !query->all) {
                 s.n_named = choice.n;
-                s.named = arena_dup(a, choice.targets, (choice.n + 1) * sizeof(*choice.targets));
+                s.named = arena_new_array(a, struct target, choice.n + 1); /* also for none */
                 if (!s.named)
                         return -ENOMEM;
+                for (size_t i = 0; i < choice.n; i++)
+                        s.named[i] = choice.targets[i];
         }
         if (query_takes_all(query)) {
                 choice.n = 0;

@@ -645,6 +645,18 @@ listener.accept()
 
 
 @test
+def who_waits_for_nobody():
+    """A target that is not there is said to be so, and nothing else is missing."""
+    need_root()
+    with running("true") as gone:
+        gone.wait()
+    done = subprocess.run(command("--graph", gone.pid), capture_output=True, timeout=60, check=False)
+    check_equal((done.returncode, done.stdout), (NOTHING, b""), "exit status and output")
+    check("no process" in done.stderr.decode() and "worker" not in done.stderr.decode(),
+          done.stderr)
+
+
+@test
 def svg():
     with tangle("chain-flock", 2) as actors:
         if not shutil.which("dot"):

@@ -146,7 +146,8 @@ static struct taskiter *iter_make(size_t threads)
         const char *why, *remedy;
         struct taskiter *it;
 
-        if (taskiter_new(threads * 2, WIRE_FRAMES_MAX, WIRE_KIND_WHOLE, NULL, &it, &why, &remedy) < 0)
+        if (taskiter_new(threads * 2, WIRE_FRAMES_MAX, WIRE_KIND_WHOLE, NULL, &it, &why, &remedy) <
+                0)
                 fail(why);
         return it;
 }

@@ -625,11 +625,15 @@ def java_with_a_map():
                                   capture_output=True, text=True)
             if not path.exists() or "Waits.deep" not in path.read_text(encoding="utf-8"):
                 raise Skip(f"this Java writes no map: {done.stdout[-200:]}")
+            counts = {}
             for name, thread in look().items():
                 check_compiled_at_run_time(thread, "JVM_|Java_|Unsafe|Runtime1|readBytes|Interpreter")
                 deep = [f for f in thread["user_stack"] if "Waits.deep(" in f.get("symbol", "")]
-                check_equal(len(deep), 6, f"calls of deep in {name}: {symbols(thread)}")
+                counts[name] = len(deep)
+                # While one thread has it compiled, others begin to interpret it.
+                check(1 <= len(deep) <= 6, f"calls of deep in {name}: {symbols(thread)}")
                 check_equal({f["module"] for f in deep}, {"[anon]"}, "their module")
+            check_equal(max(counts.values()), 6, f"calls of deep: {counts}")
             check(any("Waits.enter()" in name for name in symbols(look()["w-enter"]) if name), "a method")
         finally:
             path.unlink(missing_ok=True)
